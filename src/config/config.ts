@@ -1,0 +1,97 @@
+/**
+ * The configuration as the rest of the program sees it: typed, complete, frozen. Times are milliseconds, sizes bytes.
+ * `load.ts` makes one from a file and the environment; nothing else does.
+ */
+import type { RegistryType } from '../domain/search.ts';
+
+export type Credentials =
+  | { readonly type: 'token'; readonly token: string }
+  | { readonly type: 'basic'; readonly username: string; readonly password: string }
+  | { readonly type: 'ssh_key'; readonly key: string; readonly passphrase: string | null };
+
+export interface RegistryConfig {
+  readonly name: string;
+  readonly type: RegistryType;
+  readonly kind: string;
+  /** Without a trailing slash. */
+  readonly url: string;
+  readonly insecureHttp: boolean;
+  readonly namespace: string;
+  /** As written; null: derived from the type. The order of `Config.registries` is the resolution order. */
+  readonly priority: number | null;
+  readonly credentials: Credentials | null;
+  readonly timeouts: {
+    readonly connect: number;
+    readonly search: number;
+    readonly template: number;
+    readonly publish: number;
+    readonly health: number;
+  };
+  readonly retry: { readonly attempts: number; readonly baseDelay: number; readonly maxDelay: number };
+  readonly rateLimit: {
+    readonly requestsPerSecond: number;
+    readonly burst: number;
+    readonly concurrent: number;
+    readonly maxQueue: number;
+  } | null;
+  readonly circuit: {
+    readonly errorThresholdPercentage: number;
+    readonly volumeThreshold: number;
+    readonly window: number;
+    readonly resetTimeout: number;
+  };
+  readonly cache: {
+    readonly search: number;
+    readonly template: number;
+    readonly catalog: number;
+    readonly staleIfError: number;
+  };
+  readonly health: { readonly interval: number };
+  /** File contents are read when the configuration is loaded. */
+  readonly tls: {
+    readonly ca: string | null;
+    readonly cert: string | null;
+    readonly key: string | null;
+    readonly servername: string | null;
+  } | null;
+  readonly proxy: string | null;
+  readonly access: { readonly roles: readonly string[]; readonly groups: readonly string[] } | null;
+  readonly claims: readonly string[];
+  readonly popularityScale: number;
+}
+
+export interface SearchConfig {
+  readonly timeout: number;
+  readonly maxPageSize: number;
+  /** Rows a window. */
+  readonly window: number;
+  /** Rows read at most, for one page, of a registry that ignores filters. */
+  readonly scan: number;
+  /** Read at most, for one page, of a registry that cannot sort. */
+  readonly drain: { readonly rows: number; readonly requests: number };
+}
+
+export interface ApiKeyConfig {
+  readonly id: string;
+  /** Lower-case hex of the key's SHA-256. */
+  readonly sha256: string;
+  readonly roles: readonly string[];
+  readonly groups: readonly string[];
+}
+
+export interface Config {
+  readonly server: {
+    readonly host: string;
+    readonly port: number;
+    readonly search: SearchConfig;
+    readonly limits: { readonly depth: number; readonly bodyBytes: number };
+    readonly introspection: boolean;
+    /** Seals cursors: the first writes, all of them read. Never empty. */
+    readonly secrets: readonly string[];
+  };
+  /** In resolution order. */
+  readonly registries: readonly RegistryConfig[];
+  readonly auth: { readonly anonymous: 'allow' | 'deny'; readonly apiKeys: readonly ApiKeyConfig[] };
+  readonly dataDirectory: string;
+  readonly logLevel: string;
+}

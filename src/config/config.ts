@@ -24,7 +24,6 @@ export interface RegistryConfig {
     readonly connect: number;
     readonly search: number;
     readonly template: number;
-    readonly publish: number;
     readonly health: number;
   };
   readonly retry: { readonly attempts: number; readonly baseDelay: number; readonly maxDelay: number };
@@ -84,7 +83,7 @@ export interface Config {
     readonly host: string;
     readonly port: number;
     readonly search: SearchConfig;
-    readonly limits: { readonly depth: number; readonly bodyBytes: number };
+    readonly limits: { readonly depth: number; readonly cost: number; readonly bodyBytes: number };
     readonly introspection: boolean;
     /** Seals cursors: the first writes, all of them read. Never empty. */
     readonly secrets: readonly string[];

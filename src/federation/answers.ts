@@ -1,0 +1,113 @@
+/**
+ * What the federation answers, and the surface the resolvers call. One `FederationView` is made for each request: it
+ * shows exactly what its caller may see, and its look-ups by name are batched and remembered for that request alone.
+ */
+import type { RegistryErrorView } from '../domain/errors.ts';
+import type { RegistrySource } from '../domain/registry.ts';
+import type {
+  CacheOutcome,
+  CountAccuracy,
+  Facet,
+  RegistryOutcome,
+  RegistryType,
+  RowOrder,
+  SearchRequest,
+} from '../domain/search.ts';
+import type { Template, TemplateContent, TemplateVersion } from '../domain/template.ts';
+
+/** A registry as one caller sees it. */
+export interface VisibleRegistry {
+  readonly source: RegistrySource;
+  /** Rank in the resolution order of what this caller sees, 1 first. */
+  readonly priority: number;
+}
+
+export interface SearchEdge {
+  readonly template: Template;
+  /** The gateway's relevance score, 0..1; null without a query. */
+  readonly score: number | null;
+  /** Seals the position after this edge. Costs a few microseconds: call it only where it is selected. */
+  cursor(): string;
+}
+
+export interface RegistrySearchReport {
+  readonly registry: VisibleRegistry;
+  readonly outcome: RegistryOutcome;
+  readonly totalCount: number | null;
+  readonly returned: number;
+  readonly lateRows: number;
+  readonly scanned: number;
+  /** Entries that were malformed and dropped in what was read for this page. */
+  readonly malformed: number;
+  readonly reachable: number | null;
+  readonly truncated: boolean;
+  readonly order: RowOrder;
+  readonly cache: CacheOutcome;
+  readonly ageSeconds: number | null;
+  readonly tookMs: number;
+  readonly error: RegistryErrorView | null;
+}
+
+export interface SearchResult {
+  readonly edges: readonly SearchEdge[];
+  readonly hasNextPage: boolean;
+  readonly hasPreviousPage: boolean;
+  startCursor(): string | null;
+  endCursor(): string | null;
+  readonly totalCount: number | null;
+  readonly totalCountAccuracy: CountAccuracy;
+  facets(): readonly Facet[] | null;
+  readonly partial: boolean;
+  /** One per visible registry that was meant to answer, in resolution order. */
+  readonly reports: readonly RegistrySearchReport[];
+  readonly tookMs: number;
+}
+
+export interface SourceEntry {
+  readonly registry: VisibleRegistry;
+  readonly version: string;
+  readonly digest: string | null;
+  /** The one that resolution order prefers. */
+  readonly canonical: boolean;
+}
+
+export interface TemplateSources {
+  readonly entries: readonly SourceEntry[];
+  readonly complete: boolean;
+}
+
+export interface FederatedCategory {
+  readonly name: string;
+  readonly count: number | null;
+  readonly registries: readonly VisibleRegistry[];
+}
+
+export interface FederationView {
+  /** In resolution order. */
+  readonly registries: readonly VisibleRegistry[];
+  /**
+   * The visible registry of that name. Throws BadUserInput (with the nearest visible names) when there is none; `field` is
+   * the argument that named it.
+   */
+  registryNamed(name: string, field: string): VisibleRegistry;
+  /** Throws BadUserInput, BadCursor or (for `require`) RegistriesUnavailable; registries that fail are data in the answer. */
+  search(request: SearchRequest): Promise<SearchResult>;
+  /**
+   * Exact look-up in resolution order, or in `registryName` alone. null: nobody has it. Throws RegistriesUnavailable when a
+   * registry that has to be asked first is silent, BadUserInput for an unknown registry, TemplateWithdrawn.
+   */
+  lookUpTemplate(name: string, version: string | null, registryName: string | null): Promise<Template | null>;
+  /** The template's registry as this caller sees it. */
+  registryOf(template: Template): VisibleRegistry;
+  /** Every visible registry that carries the name, in resolution order. */
+  sourcesOf(template: Template): Promise<TemplateSources>;
+  /** Newest first; throws RegistryFailure. null where the registry keeps none. */
+  versionsOf(template: Template): Promise<readonly TemplateVersion[] | null>;
+  contentOf(template: Template): Promise<TemplateContent | null>;
+  /** The template it inherits from, looked up in resolution order; null where it names none or nobody has it. */
+  parentOf(template: Template): Promise<Template | null>;
+  alternativesTo(template: Template, count: number): Promise<readonly Template[]>;
+  /** Merged by name over the named registries (null: all visible); a registry that fails leaves its counts out. */
+  categories(registryNames: readonly string[] | null): Promise<readonly FederatedCategory[]>;
+  registriesOfTypes(types: readonly RegistryType[] | null): readonly VisibleRegistry[];
+}

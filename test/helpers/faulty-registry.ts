@@ -1,0 +1,407 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import { createGzip } from 'node:zlib';
+import { type CatalogBehaviour, FaultyCatalog, type WireTemplate } from './faulty-registry-catalog.ts';
+import { createTestAuthority, type TestAuthority, type TestCertificate } from './faulty-registry-certificates.ts';
+
+export type { CatalogBehaviour, WireTemplate } from './faulty-registry-catalog.ts';
+
+/** What goes wrong. `status` answers with that status (401, 403, 404, 429, 500, 503, ...) and perhaps `Retry-After`. */
+export type FaultMode =
+  | 'ok'
+  | 'refused'
+  | 'reset'
+  | 'hang'
+  | 'drip'
+  | 'html'
+  | 'truncated'
+  | 'wrong-shape'
+  | 'not-json'
+  | 'bad-rows'
+  | 'gzip-bomb'
+  | 'endless'
+  | 'redirect-same-origin'
+  | 'redirect-elsewhere'
+  | 'wrong-certificate'
+  | 'expired-certificate'
+  | { readonly slowMs: number }
+  | { readonly status: number; readonly retryAfter?: string };
+
+/** Every fault that a request can meet, for matrices; the certificate faults need a registry started with `tls`. */
+export const FAULT_MODES: readonly Exclude<FaultMode, 'ok'>[] = [
+  'refused',
+  'reset',
+  'hang',
+  'drip',
+  'html',
+  'truncated',
+  'wrong-shape',
+  'not-json',
+  'bad-rows',
+  'gzip-bomb',
+  'endless',
+  'redirect-elsewhere',
+  { status: 401 },
+  { status: 403 },
+  { status: 404 },
+  { status: 429, retryAfter: '1' },
+  { status: 500 },
+  { status: 502 },
+  { status: 503 },
+];
+
+/** One request that reached the registry. */
+export interface Arrival {
+  readonly method: string;
+  /** Without the query, still percent-encoded. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: IncomingMessage['headers'];
+  readonly atMs: number;
+}
+
+export interface FaultyRegistryOptions {
+  readonly rows?: readonly WireTemplate[];
+  readonly behaviour?: CatalogBehaviour;
+  readonly mode?: FaultMode;
+  /** Speak TLS with certificates of this authority; `requestCert`: ask for a client's certificate and refuse without. */
+  readonly tls?: { readonly authority: TestAuthority; readonly requestCert?: boolean };
+  /** Sent with every good answer, for example `cache-control`. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Answer If-None-Match with 304 and send an ETag. */
+  readonly etags?: boolean;
+}
+
+/**
+ * Starts a registry of the protocol on a loopback port of its own that can be told to misbehave. Count what reached it
+ * with `arrivals`; close it with `close()` or `await using`.
+ */
+export async function startFaultyRegistry(options: FaultyRegistryOptions = {}): Promise<FaultyRegistry> {
+  const registry = new FaultyRegistry(options);
+  await registry.listen();
+  await registry.setMode(options.mode ?? 'ok');
+  return registry;
+}
+
+/** @see startFaultyRegistry */
+export class FaultyRegistry implements AsyncDisposable {
+  readonly catalog: FaultyCatalog;
+  readonly arrivals: Arrival[] = [];
+  readonly #options: FaultyRegistryOptions;
+  readonly #sockets = new Set<Socket>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #waiting: { readonly count: number; readonly path: string; resolve(): void }[] = [];
+  #server: Server | TlsServer;
+  #port = 0;
+  #mode: FaultMode = 'ok';
+  #only: (path: string) => boolean = () => true;
+  #generation = 0;
+
+  constructor(options: FaultyRegistryOptions) {
+    this.#options = options;
+    this.catalog = new FaultyCatalog(options.rows ?? [], options.behaviour ?? {});
+    this.#server = this.#createServer();
+  }
+
+  /** The base URL to configure. */
+  get url(): string {
+    return `${this.#options.tls ? 'https' : 'http'}://127.0.0.1:${this.#port}`;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get mode(): FaultMode {
+    return this.#mode;
+  }
+
+  /**
+   * Switches the fault. `only` keeps it to paths for which it says true; the others are answered well. Connections that
+   * are open are cut when listening or the certificate changes.
+   */
+  async setMode(mode: FaultMode, only: (path: string) => boolean = () => true): Promise<void> {
+    this.#mode = mode;
+    this.#only = only;
+    if (mode === 'refused') {
+      await this.#stop();
+      return;
+    }
+    if (!this.#server.listening) await this.listen();
+    if (this.#server instanceof TlsServer) {
+      this.#cutConnections();
+      this.#server.setSecureContext(this.#certificate());
+    }
+  }
+
+  behave(behaviour: CatalogBehaviour): void {
+    this.catalog.behave(behaviour);
+    this.#generation += 1;
+  }
+
+  insert(...rows: readonly WireTemplate[]): void {
+    this.catalog.insert(...rows);
+    this.#generation += 1;
+  }
+
+  remove(...names: readonly string[]): void {
+    this.catalog.remove(...names);
+    this.#generation += 1;
+  }
+
+  /** The requests to paths that contain this text; the gateway's own health checks are counted apart that way. */
+  arrivalsAt(path = '/api/v1/search'): readonly Arrival[] {
+    return this.arrivals.filter((arrival) => arrival.path.includes(path));
+  }
+
+  /** Resolves once so many requests reached paths that contain the text. */
+  async whenArrived(count: number, path = '/api/v1/search'): Promise<void> {
+    if (this.arrivalsAt(path).length >= count) return;
+    await new Promise<void>((resolve) => this.#waiting.push({ count, path, resolve }));
+  }
+
+  forgetArrivals(): void {
+    this.arrivals.length = 0;
+  }
+
+  async listen(): Promise<void> {
+    this.#server = this.#createServer();
+    this.#server.listen(this.#port, '127.0.0.1');
+    await once(this.#server, 'listening');
+    this.#port = (this.#server.address() as AddressInfo).port;
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    await this.#stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #stop(): Promise<void> {
+    this.#cutConnections();
+    if (!this.#server.listening) return;
+    this.#server.close();
+    this.#cutConnections();
+    await once(this.#server, 'close');
+  }
+
+  #cutConnections(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #certificate(): TestCertificate {
+    const authority = this.#options.tls?.authority ?? createTestAuthority();
+    const DAY = 86_400_000;
+    if (this.#mode === 'wrong-certificate') {
+      return authority.issue({ commonName: 'elsewhere.example', dnsNames: ['elsewhere.example'] });
+    }
+    const good = {
+      commonName: 'faulty-registry',
+      dnsNames: ['localhost', 'registry.test'],
+      ipAddresses: ['127.0.0.1'],
+    };
+    if (this.#mode !== 'expired-certificate') return authority.issue(good);
+    return authority.issue({
+      ...good,
+      validFrom: new Date(Date.now() - 3 * DAY),
+      validTo: new Date(Date.now() - DAY),
+    });
+  }
+
+  #createServer(): Server | TlsServer {
+    const answer: RequestListener = (request, response) => this.#answer(request, response);
+    const { tls } = this.#options;
+    const server = tls
+      ? createTlsServer(
+          {
+            ...this.#certificate(),
+            ca: tls.authority.ca,
+            requestCert: tls.requestCert ?? false,
+            rejectUnauthorized: tls.requestCert ?? false,
+          },
+          answer,
+        )
+      : createServer(answer);
+    server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
+    return server;
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const url = new URL(request.url ?? '/', 'http://registry.test');
+    request.resume();
+    this.arrivals.push({
+      method: request.method ?? '',
+      path: url.pathname,
+      query: url.searchParams,
+      headers: request.headers,
+      atMs: performance.now(),
+    });
+    for (const waiter of this.#waiting.splice(0)) {
+      if (this.arrivalsAt(waiter.path).length >= waiter.count) waiter.resolve();
+      else this.#waiting.push(waiter);
+    }
+    const mode = this.#only(url.pathname) ? this.#mode : 'ok';
+    if (typeof mode === 'object') {
+      if ('slowMs' in mode) this.#later(mode.slowMs, () => this.#answerWell(url, request, response));
+      else answerStatus(response, mode.status, mode.retryAfter);
+      return;
+    }
+    switch (mode) {
+      case 'ok':
+      case 'refused':
+      case 'wrong-certificate':
+      case 'expired-certificate':
+        this.#answerWell(url, request, response);
+        return;
+      case 'reset':
+        if (this.#options.tls) request.socket.destroy();
+        else request.socket.resetAndDestroy();
+        return;
+      case 'hang':
+        return;
+      case 'drip':
+        this.#drip(response);
+        return;
+      case 'html':
+        sendBody(response, 'text/html; charset=utf-8', '<!doctype html><title>Please sign in</title>');
+        return;
+      case 'truncated':
+        response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100000' });
+        response.write('{"templates":[{"name":"cut-', () => request.socket.end());
+        return;
+      case 'wrong-shape':
+        sendBody(response, 'application/json', '{"results":{"hits":7},"name":7}');
+        return;
+      case 'not-json':
+        sendBody(response, 'application/json', '{"templates":[}');
+        return;
+      case 'bad-rows':
+        this.#answerWithBadRows(url, response);
+        return;
+      case 'gzip-bomb':
+        this.#sendBomb(response);
+        return;
+      case 'endless':
+        this.#sendEndlessly(response);
+        return;
+      case 'redirect-same-origin':
+        if (url.searchParams.has('redirected')) {
+          this.#answerWell(url, request, response);
+          return;
+        }
+        url.searchParams.set('redirected', '1');
+        redirect(response, `${url.pathname}${url.search}`);
+        return;
+      case 'redirect-elsewhere':
+        redirect(response, `http://localhost:${this.#port}${url.pathname}${url.search}`);
+        return;
+    }
+  }
+
+  #answerWell(url: URL, request: IncomingMessage, response: ServerResponse): void {
+    const etag = `"g${this.#generation}"`;
+    for (const [name, value] of Object.entries(this.#options.headers ?? {})) response.setHeader(name, value);
+    if (this.#options.etags) {
+      response.setHeader('etag', etag);
+      if (request.headers['if-none-match'] === etag) {
+        response.writeHead(304).end();
+        return;
+      }
+    }
+    const body = this.#route(url);
+    if (body === undefined) answerStatus(response, 404);
+    else sendBody(response, 'application/json', JSON.stringify(body));
+  }
+
+  #route(url: URL): unknown {
+    const parts = url.pathname.split('/').slice(1).map(decodeURIComponent);
+    const [api, version, resource, name, detail] = parts;
+    if (api !== 'api' || version !== 'v1') return undefined;
+    if (resource === 'search') return this.catalog.search(url.searchParams);
+    if (resource === 'health') return { status: 'ok' };
+    if (resource === 'categories') {
+      return [...new Set(this.catalog.rows.map((row) => row.category).filter((value) => typeof value === 'string'))];
+    }
+    if (resource !== 'templates' || name === undefined) return undefined;
+    const versions = this.catalog.rows.filter((row) => row.name === name);
+    const asked = url.searchParams.get('version');
+    if (versions.length === 0) return undefined;
+    if (detail === 'versions') {
+      return { versions: versions.map((row) => ({ version: row.version, published_at: row.updated_at })) };
+    }
+    if (detail === 'content') return versions.find((row) => row.version === asked);
+    return asked === null ? versions.at(-1) : versions.find((row) => row.version === asked);
+  }
+
+  /** Every second entry is none: no name, a wrong type, nothing at all. */
+  #answerWithBadRows(url: URL, response: ServerResponse): void {
+    const body = this.#route(url);
+    if (url.pathname.endsWith('/search')) {
+      const page = this.catalog.search(url.searchParams);
+      const wrong: readonly unknown[] = [null, 7, 'text', [], {}, { name: 7, version: '1' }, { name: 'no-version' }];
+      const templates = page.templates.map((row, index) => (index % 2 === 0 ? row : wrong[index % wrong.length]));
+      sendBody(response, 'application/json', JSON.stringify({ ...page, templates }));
+    } else if (body === undefined) answerStatus(response, 404);
+    else sendBody(response, 'application/json', JSON.stringify({ version: [], title: 7 }));
+  }
+
+  #drip(response: ServerResponse): void {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.write('{"templates":[');
+    const timer = setInterval(() => response.write(' '), 20);
+    this.#timers.add(timer);
+    response.on('close', () => clearInterval(timer));
+  }
+
+  #later(delayMs: number, action: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      action();
+    }, delayMs);
+    this.#timers.add(timer);
+  }
+
+  /** 64 MB of blanks before a good answer, 64 kB on the wire. */
+  #sendBomb(response: ServerResponse): void {
+    response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' });
+    const gzip = createGzip({ level: 9 });
+    gzip.pipe(response);
+    const blanks = Buffer.alloc(1 << 20, ' ');
+    for (let megabyte = 0; megabyte < 64; megabyte += 1) gzip.write(blanks);
+    gzip.end('{"templates":[],"total_count":0}');
+  }
+
+  #sendEndlessly(response: ServerResponse): void {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.write('{"templates":[');
+    const chunk = Buffer.alloc(1 << 18, ' ');
+    const pump = (): void => {
+      while (!response.destroyed && response.write(chunk));
+      if (!response.destroyed) response.once('drain', pump);
+    };
+    pump();
+  }
+}
+
+function sendBody(response: ServerResponse, contentType: string, body: string): void {
+  response.writeHead(200, { 'content-type': contentType, 'content-length': Buffer.byteLength(body) });
+  response.end(body);
+}
+
+function answerStatus(response: ServerResponse, status: number, retryAfter?: string): void {
+  if (retryAfter !== undefined) response.setHeader('retry-after', retryAfter);
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(`{"error":{"code":"E${status}","message":"upstream secret text ${status}"}}`);
+}
+
+function redirect(response: ServerResponse, location: string): void {
+  response.writeHead(302, { location }).end();
+}

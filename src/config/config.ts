@@ -4,6 +4,10 @@
  */
 import type { RegistryType } from '../domain/search.ts';
 
+/** The adapters that this version has: what `kind` of a registry may say. */
+export const REGISTRY_KINDS = ['marketplace'] as const;
+export type RegistryKind = (typeof REGISTRY_KINDS)[number];
+
 export type Credentials =
   | { readonly type: 'token'; readonly token: string }
   | { readonly type: 'basic'; readonly username: string; readonly password: string }
@@ -12,7 +16,7 @@ export type Credentials =
 export interface RegistryConfig {
   readonly name: string;
   readonly type: RegistryType;
-  readonly kind: string;
+  readonly kind: RegistryKind;
   /** Without a trailing slash. */
   readonly url: string;
   readonly insecureHttp: boolean;

@@ -1,0 +1,122 @@
+/** Makes the typed configuration of a document that has no fault. */
+
+import { normalizeClaim } from './claims.ts';
+import type { Config, Credentials, RegistryConfig } from './config.ts';
+import type { ConfigDocument, RegistryDocument } from './definition.ts';
+import { placeId } from './document.ts';
+import type { EnvironmentSettings } from './environment.ts';
+import type { KeyPath } from './faults.ts';
+import type { FileContents } from './files.ts';
+import { parseHttpUrl } from './urls.ts';
+
+/**
+ * The contract, 2: institutional, private, official, community. A hundred apart, so that a `priority` can be put between
+ * two types, or before (1) and after all of them.
+ */
+const DEFAULT_PRIORITY = { institutional: 100, private: 200, official: 300, community: 400 } as const;
+
+const TYPES = {
+  official: 'OFFICIAL',
+  community: 'COMMUNITY',
+  institutional: 'INSTITUTIONAL',
+  private: 'PRIVATE',
+} as const;
+
+/** The frozen configuration. `secrets` are not empty; `files` hold what the document's paths name. */
+export function assembleConfig(
+  document: ConfigDocument,
+  settings: EnvironmentSettings,
+  files: FileContents,
+  secrets: readonly string[],
+): Config {
+  const { search, limits, introspection } = document.server;
+  const { anonymous, apiKeys } = document.auth;
+  return freezeDeep({
+    server: {
+      host: settings.host,
+      port: settings.port,
+      search,
+      limits: { depth: limits.depth, cost: limits.cost, bodyBytes: limits.bodyBytes },
+      introspection,
+      secrets,
+    },
+    registries: assembleRegistries(document.registries, files),
+    auth: { anonymous, apiKeys: apiKeys.map((key) => ({ ...key, sha256: key.sha256.toLowerCase() })) },
+    dataDirectory: settings.dataDirectory,
+    logLevel: settings.logLevel,
+  });
+}
+
+/** In resolution order: the lowest priority first, equal ones in the order of the file (sorting keeps it). */
+function assembleRegistries(registries: readonly RegistryDocument[], files: FileContents): RegistryConfig[] {
+  return registries
+    .map((registry, index) => ({
+      order: registry.priority ?? DEFAULT_PRIORITY[registry.type],
+      config: assembleRegistry(registry, (path) => files.get(placeId(['registries', index, ...path])) ?? null),
+    }))
+    .sort((one, other) => one.order - other.order)
+    .map(({ config }) => config);
+}
+
+function assembleRegistry(registry: RegistryDocument, read: (path: KeyPath) => string | null): RegistryConfig {
+  const { name, kind, insecureHttp, retry, circuit, health, access, popularityScale } = registry;
+  const { connect, search, template, health: healthTimeout } = registry.timeouts;
+  const { catalog, staleIfError, ...cache } = registry.cache;
+  return {
+    name,
+    type: TYPES[registry.type],
+    kind,
+    url: (parseHttpUrl(registry.url)?.href ?? registry.url).replace(/\/+$/, ''),
+    insecureHttp,
+    namespace: registry.namespace ?? kind,
+    priority: registry.priority ?? null,
+    credentials: assembleCredentials(registry, read),
+    timeouts: { connect, search, template, health: healthTimeout },
+    retry,
+    rateLimit: registry.rateLimit === 'off' ? null : registry.rateLimit,
+    circuit,
+    cache: { search: cache.search, template: cache.template, catalog, staleIfError },
+    health,
+    tls:
+      registry.tls === undefined
+        ? null
+        : {
+            ca: read(['tls', 'ca']),
+            cert: read(['tls', 'cert']),
+            key: read(['tls', 'key']),
+            servername: registry.tls.servername ?? null,
+          },
+    proxy: registry.proxy ?? null,
+    access: access ?? null,
+    claims: registry.claims.map(normalizeClaim),
+    popularityScale,
+  };
+}
+
+function assembleCredentials(registry: RegistryDocument, read: (path: KeyPath) => string | null): Credentials | null {
+  const { credentials } = registry;
+  switch (credentials?.type) {
+    case undefined:
+      return null;
+    case 'token':
+    case 'basic':
+      return credentials;
+    case 'ssh_key':
+      return {
+        type: 'ssh_key',
+        key: read(['credentials', 'key']) ?? '',
+        passphrase: credentials.passphrase ?? null,
+      };
+    default:
+      return credentials satisfies never;
+  }
+}
+
+/** Everything that the value holds, and itself. The values here are fresh: nobody else's object is frozen. */
+function freezeDeep<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const member of Object.values(value)) freezeDeep(member);
+  }
+  return value;
+}

@@ -1,0 +1,269 @@
+/**
+ * The configuration file, defined once: what is checked, what is filled in, and the JSON Schema for editors all come from
+ * here. Every leaf's error completes "must be ..."; ranges name their source.
+ */
+import * as z from 'zod';
+import { REGISTRY_KINDS } from './config.ts';
+import { DURATION_PATTERN, parseDurationMs, parseSizeBytes, SIZE_PATTERN } from './quantities.ts';
+import { checkProxyUrl, checkRegistryUrl } from './urls.ts';
+
+/** The longest a timer of Node can wait, a little under 25 days. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+/** Cache times are compared, not waited for; ten years is as good as for ever. */
+const MAX_AGE_MS = 3650 * 86_400_000;
+/** Shorter ones could be guessed from a cursor; `openssl rand -hex 16` gives twice that. */
+const MIN_SECRET_LENGTH = 16;
+/** No document of the gateway is larger than a small fraction of it. */
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+
+export const UNSUPPORTED = 'left out: it is not supported by this version';
+
+function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  return z.strictObject(shape, { error: 'a mapping of keys to values' });
+}
+
+/** A setting of the contract that a later version reads. */
+function unsupported() {
+  return z.never({ error: UNSUPPORTED }).optional().meta({ description: 'Not supported by this version.' });
+}
+
+function duration(defaultValue: string, range: { min: number; max: number }) {
+  const error = `a duration such as 250ms, 2s, 15m, 24h or 7d, or a number of milliseconds, from ${range.min} to ${range.max} ms`;
+  return z
+    .union(
+      [
+        z.number({ error }).int({ error }).nonnegative({ error }),
+        z.string({ error }).regex(DURATION_PATTERN, { error }),
+      ],
+      {
+        error,
+      },
+    )
+    .transform((value) => parseDurationMs(value) ?? Number.NaN)
+    .pipe(z.number({ error }).min(range.min, { error }).max(range.max, { error }))
+    .prefault(defaultValue);
+}
+
+const timer = (defaultValue: string) => duration(defaultValue, { min: 1, max: MAX_TIMER_MS });
+/** 0: not at all. */
+const age = (defaultValue: string) => duration(defaultValue, { min: 0, max: MAX_AGE_MS });
+
+function size(defaultValue: string, maxBytes: number) {
+  const error = `a size such as 512kb or 1mb, or a number of bytes, from 1 to ${maxBytes} bytes`;
+  return z
+    .union(
+      [z.number({ error }).int({ error }).nonnegative({ error }), z.string({ error }).regex(SIZE_PATTERN, { error })],
+      { error },
+    )
+    .transform((value) => parseSizeBytes(value) ?? Number.NaN)
+    .pipe(z.number({ error }).min(1, { error }).max(maxBytes, { error }))
+    .prefault(defaultValue);
+}
+
+function count(range: { min: number; max: number }) {
+  const error = `a whole number from ${range.min} to ${range.max}`;
+  return z.number({ error }).int({ error }).min(range.min, { error }).max(range.max, { error });
+}
+
+function flag(defaultValue: boolean) {
+  return z.boolean({ error: 'true or false' }).prefault(defaultValue);
+}
+
+/** Text of a line: what ends up in headers and logs must not break them. */
+function text(expected = 'text of one line, not empty (quote it when it looks like a number)') {
+  return z.string({ error: expected }).regex(/^[^\p{Cc}]+$/u, { error: expected });
+}
+
+function choice<const Values extends readonly string[]>(values: Values) {
+  return z.enum(values, { error: `one of ${values.join(', ')}` });
+}
+
+const names = (expected: string) => z.array(text(expected), { error: `a list of ${expected}` });
+
+const searchSettings = mapping({
+  timeout: timer('2s'),
+  maxPageSize: count({ min: 1, max: 1000 }).prefault(100),
+  window: count({ min: 1, max: 1000 }).prefault(50).meta({ description: 'Rows read of a registry at a time.' }),
+  scan: count({ min: 1, max: 1_000_000 })
+    .prefault(2000)
+    .meta({ description: 'Rows read at most, for one page, of a registry that ignores filters.' }),
+  drain: mapping({
+    rows: count({ min: 1, max: 10_000_000 }).prefault(10_000),
+    requests: count({ min: 1, max: 100_000 }).prefault(40),
+  })
+    .prefault({})
+    .meta({ description: 'Read at most, for one page, of a registry that cannot sort.' }),
+});
+
+const secretText = z
+  .string({ error: `text of at least ${MIN_SECRET_LENGTH} characters` })
+  .min(MIN_SECRET_LENGTH, { error: `text of at least ${MIN_SECRET_LENGTH} characters` });
+
+const secretError = `text of at least ${MIN_SECRET_LENGTH} characters, or a list of such texts`;
+
+const serverSettings = mapping({
+  search: searchSettings.prefault({}),
+  limits: mapping({
+    depth: count({ min: 1, max: 1000 }).prefault(12),
+    cost: count({ min: 1, max: 1_000_000_000 }).prefault(5000),
+    requestsPerMinute: unsupported(),
+    bodyBytes: size('1mb', MAX_BODY_BYTES),
+  }).prefault({}),
+  introspection: flag(true),
+  secret: z
+    .union([z.literal(''), secretText, z.array(secretText).min(1, { error: secretError })], { error: secretError })
+    .prefault('')
+    .meta({ description: 'Seals cursors; of a list the first writes. Empty: made once in the data directory.' }),
+  admin: unsupported(),
+});
+
+const credentials = z.discriminatedUnion(
+  'type',
+  [
+    mapping({ type: z.literal('token'), token: text('a token, not empty, of one line') }),
+    mapping({
+      type: z.literal('basic'),
+      // RFC 7617, 2: the first colon ends the user name.
+      username: text().regex(/^[^:]+$/u, { error: 'a user name without a colon' }),
+      password: z.string({ error: 'a password (quote it when it looks like a number)' }),
+    }),
+    mapping({
+      type: z.literal('ssh_key'),
+      key: text('the path of an OpenSSH or PEM private key'),
+      passphrase: z.string({ error: 'the passphrase of the key' }).optional(),
+    }),
+  ],
+  {
+    error:
+      'credentials: { type: token, token }, { type: basic, username, password } or { type: ssh_key, key, passphrase }',
+  },
+);
+
+const rateLimitError = 'a mapping of requestsPerSecond, burst, concurrent and maxQueue, or off';
+
+const registry = mapping({
+  name: z
+    .string({
+      error:
+        'a name of a-z, 0-9 and -, at most 63 characters, not beginning with - (quote it when it looks like a number)',
+    })
+    .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, {
+      error: 'a name of a-z, 0-9 and -, at most 63 characters, not beginning with -',
+    }),
+  type: choice(['official', 'community', 'institutional', 'private']),
+  kind: choice(REGISTRY_KINDS).prefault('marketplace').meta({ description: 'The adapter.' }),
+  url: checkedText(checkRegistryUrl, 'an absolute http or https URL').meta({ format: 'uri' }),
+  insecureHttp: flag(false).meta({ description: 'Allows plain http to a host that is not loopback.' }),
+  namespace: text().optional().meta({ description: 'Names are compared within one. Default: one per kind.' }),
+  priority: count({ min: -1_000_000, max: 1_000_000 }).optional().meta({
+    description:
+      'Resolution order, the lowest first; equal ones in the order of the file. Default: 100 institutional, 200 private, 300 official, 400 community.',
+  }),
+  credentials: credentials.optional(),
+  timeouts: mapping({
+    connect: timer('500ms'),
+    search: timer('800ms'),
+    template: timer('2s'),
+    publish: unsupported(),
+    health: timer('2s'),
+  })
+    .prefault({})
+    .meta({ description: 'Per attempt.' }),
+  retry: mapping({
+    attempts: count({ min: 0, max: 10 }).prefault(2),
+    baseDelay: timer('100ms'),
+    maxDelay: timer('2s'),
+  }).prefault({}),
+  rateLimit: z
+    .union(
+      [
+        z.literal('off'),
+        mapping({
+          requestsPerSecond: count({ min: 1, max: 1_000_000 }).prefault(50),
+          burst: count({ min: 1, max: 1_000_000 }).prefault(100),
+          concurrent: count({ min: 1, max: 100_000 }).prefault(20),
+          maxQueue: count({ min: 0, max: 1_000_000 }).prefault(200),
+        }),
+      ],
+      { error: rateLimitError },
+    )
+    .prefault({}),
+  circuit: mapping({
+    errorThresholdPercentage: count({ min: 1, max: 100 }).prefault(50),
+    volumeThreshold: count({ min: 1, max: 1_000_000 }).prefault(5),
+    window: timer('10s'),
+    resetTimeout: timer('10s'),
+  }).prefault({}),
+  cache: mapping({
+    search: age('15m'),
+    template: age('1h'),
+    catalog: age('24h'),
+    validation: unsupported(),
+    staleIfError: age('24h'),
+  })
+    .prefault({})
+    .meta({ description: '0 keeps nothing.' }),
+  health: mapping({ interval: timer('30s') }).prefault({}),
+  tls: mapping({
+    ca: text('the path of a PEM file').optional(),
+    cert: text('the path of a PEM file').optional(),
+    key: text('the path of a PEM file').optional(),
+    servername: text('a host name').optional(),
+  }).optional(),
+  proxy: checkedText(checkProxyUrl, 'the http or https URL of a proxy').optional(),
+  access: mapping({
+    roles: names('names of roles').prefault([]),
+    groups: names('names of groups').prefault([]),
+  })
+    .optional()
+    .meta({ description: 'Who may see it: any of the roles or any of the groups. Absent: everyone.' }),
+  claims: z
+    .array(
+      z.string({ error: 'a glob of names' }).regex(/^[^\p{Cc}]{1,200}$/u, { error: 'a glob of 1 to 200 characters' }),
+      {
+        error: 'a list of globs',
+      },
+    )
+    .prefault([])
+    .meta({ description: 'Names that only this registry may provide; * matches any characters, / too.' }),
+  popularityScale: z
+    .number({ error: 'a number from 0 to 1000000' })
+    .min(0, { error: 'a number from 0 to 1000000' })
+    .max(1_000_000, { error: 'a number from 0 to 1000000' })
+    .prefault(1),
+  webhook: unsupported(),
+});
+
+const apiKey = mapping({
+  id: text(),
+  sha256: z
+    .string({ error: 'the SHA-256 of the key as 64 hexadecimal digits' })
+    .regex(/^[0-9a-fA-F]{64}$/, { error: 'the SHA-256 of the key as 64 hexadecimal digits' }),
+  roles: names('names of roles').prefault([]),
+  groups: names('names of groups').prefault([]),
+});
+
+/** The whole file. Parsing gives every default filled in, durations in milliseconds and sizes in bytes. */
+export const definition = mapping({
+  server: serverSettings.prefault({}),
+  registries: z.array(registry, { error: 'a list of registries' }).min(1, { error: 'a list of at least one registry' }),
+  publish: unsupported(),
+  auth: mapping({
+    anonymous: choice(['allow', 'deny']).prefault('allow'),
+    apiKeys: z.array(apiKey, { error: 'a list of API keys' }).prefault([]),
+    jwt: unsupported(),
+  }).prefault({}),
+  policy: unsupported(),
+  profiles: unsupported(),
+});
+
+export type ConfigDocument = z.output<typeof definition>;
+export type RegistryDocument = ConfigDocument['registries'][number];
+
+/** Text that a function checks: it gives what is expected instead, or null. */
+function checkedText(check: (value: string) => string | null, expected: string) {
+  return z.string({ error: expected }).superRefine((value, context) => {
+    const fault = check(value);
+    if (fault !== null) context.addIssue({ code: 'custom', message: fault });
+  });
+}

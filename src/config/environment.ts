@@ -1,0 +1,85 @@
+/** What the environment says beside the configuration file. Every variable is read or refused, never ignored. */
+import { resolve } from 'node:path';
+import type { ConfigFault } from './faults.ts';
+import { quoteShort } from './given.ts';
+import { findNearest } from './nearest.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface EnvironmentSettings {
+  readonly host: string;
+  readonly port: number;
+  /** Absolute. */
+  readonly dataDirectory: string;
+  readonly logLevel: string;
+}
+
+const KNOWN = ['MARKETPLACE_CONFIG', 'MARKETPLACE_DATA', 'MARKETPLACE_SECRET'];
+/** The contract gives them a meaning that a later version reads. */
+const UNSUPPORTED = ['REDIS_URL', 'DATABASE_URL', 'MARKETPLACE_GATEWAY'];
+/** As pino knows them. */
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+/**
+ * Reads PORT, HOST, MARKETPLACE_DATA and LOG_LEVEL, and finds what this version has no meaning for. An empty variable
+ * counts as absent.
+ *
+ * @param referenced the variables that the configuration reads by `${...}`; those may have any name.
+ * @param workingDirectory where a relative data directory starts.
+ */
+export function readEnvironment(
+  environment: Environment,
+  referenced: ReadonlySet<string>,
+  workingDirectory: string,
+): { readonly settings: EnvironmentSettings; readonly faults: readonly ConfigFault[] } {
+  const read = (name: string): string | null => (environment[name] === '' ? null : (environment[name] ?? null));
+  const faults = [...findUnsupported(read), ...findUnknown(environment, referenced)];
+
+  const port = read('PORT') ?? '4000';
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
+    faults.push(faultOf('PORT', 'a whole number from 0 to 65535', quoteShort(port)));
+  }
+  const host = read('HOST') ?? '127.0.0.1';
+  if (!/^[\p{L}\p{N}._:%-]{1,255}$/u.test(host)) {
+    faults.push(faultOf('HOST', 'a host name or an address, without scheme and port', quoteShort(host)));
+  }
+  const logLevel = read('LOG_LEVEL') ?? 'info';
+  if (!LOG_LEVELS.includes(logLevel)) {
+    const nearest = findNearest(logLevel, LOG_LEVELS);
+    faults.push(faultOf('LOG_LEVEL', `one of ${LOG_LEVELS.join(', ')}`, quoteShort(logLevel), nearest));
+  }
+  const dataDirectory = resolve(workingDirectory, read('MARKETPLACE_DATA') ?? '.marketplace');
+  return { settings: { host, port: Number(port), dataDirectory, logLevel }, faults };
+}
+
+function findUnsupported(read: (name: string) => string | null): ConfigFault[] {
+  return UNSUPPORTED.filter((name) => read(name) !== null).map((name) =>
+    faultOf(name, 'left unset: it is not supported by this version'),
+  );
+}
+
+function findUnknown(environment: Environment, referenced: ReadonlySet<string>): ConfigFault[] {
+  return Object.entries(environment)
+    .filter(([name, value]) => name.startsWith('MARKETPLACE_') && value !== undefined && value !== '')
+    .filter(([name]) => !referenced.has(name) && !UNSUPPORTED.includes(name))
+    .flatMap(([name]) => {
+      if (name === 'MARKETPLACE_SECRET') {
+        // A secret that nobody reads is a secret that its owner believes to be in use.
+        return [
+          faultOf(name, `read by the configuration (secret: "\${MARKETPLACE_SECRET}" under server), or left unset`),
+        ];
+      }
+      if (KNOWN.includes(name)) return [];
+      const expected = `left unset: this version knows ${KNOWN.join(', ')}, and the configuration does not read it`;
+      return [faultOf(name, expected, null, findNearest(name, KNOWN))];
+    });
+}
+
+function faultOf(
+  name: string,
+  expected: string,
+  given: string | null = null,
+  suggestion: string | null = null,
+): ConfigFault {
+  return { source: 'environment', line: null, column: null, key: name, expected, given, suggestion };
+}

@@ -1,0 +1,30 @@
+/** What an address in the configuration may look like. Private and link-local hosts are fine: the operator named them. */
+
+/** What a registry's URL must be instead; null: it may be used. Whether plain http is allowed is asked elsewhere. */
+export function checkRegistryUrl(value: string): string | null {
+  const url = parseHttpUrl(value);
+  if (url === null) return 'an absolute http or https URL';
+  if (url.username !== '' || url.password !== '') return 'a URL without credentials in it (use the key credentials)';
+  if (url.search !== '' || url.hash !== '' || /[?#]/.test(value)) return 'a URL without query and fragment';
+  return null;
+}
+
+/** What a proxy's URL must be instead; null: it may be used. A user name and password are part of it where it asks for them. */
+export function checkProxyUrl(value: string): string | null {
+  const url = parseHttpUrl(value);
+  if (url === null) return 'the http or https URL of a proxy';
+  return url.pathname !== '/' || url.search !== '' || url.hash !== ''
+    ? 'the URL of a proxy, without path and query'
+    : null;
+}
+
+/** The URL, where the text is an absolute one of http or https without blanks that parsing would silently drop. */
+export function parseHttpUrl(value: string): URL | null {
+  if (!/^https?:\/\/[^/]/i.test(value) || /[\s\p{Cc}\\]/u.test(value) || !URL.canParse(value)) return null;
+  return new URL(value);
+}
+
+/** Says whether a URL's host is this machine: 127.0.0.0/8, ::1 or localhost. */
+export function isLoopback(url: URL): boolean {
+  return url.hostname === 'localhost' || url.hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(url.hostname);
+}

@@ -4,7 +4,15 @@
  */
 import { specificityOf } from './relevance-words.ts';
 import { buildTrie, createHits, type Pattern, scanTerms, type TermHits, type TermTrie } from './term-scan.ts';
-import { cutText, foldText, splitCamelCase, splitTokens } from './text.ts';
+import {
+  appendFolded,
+  appendSeparator,
+  createFoldedText,
+  equalsCompact,
+  type FoldedText,
+  foldName,
+  splitTokens,
+} from './text.ts';
 
 /** The text of a row that takes part. Its lists are read up to a bound, its strings are cut. */
 export interface ScoredText {
@@ -19,7 +27,8 @@ export interface ScoredText {
 
 /** A query made ready for any number of rows. */
 export interface CompiledQuery {
-  readonly folded: string;
+  /** The query as a name, with its separators. */
+  readonly name: string;
   /** The query without separators: "rna-seq" and "rnaseq" are the same name. */
   readonly compact: string;
   readonly weights: Float64Array;
@@ -27,6 +36,7 @@ export interface CompiledQuery {
   readonly trie: TermTrie;
   /** Room for one scan and for the sum over the fields: scoring allocates nothing, and leaves nothing behind. */
   readonly hits: TermHits;
+  readonly text: FoldedText;
   readonly sums: Float64Array;
   readonly best: Float64Array;
 }
@@ -42,107 +52,106 @@ const MAX_QUERY_UNITS = 1_000;
 const MAX_TERMS = 24;
 const MAX_TERM_UNITS = 63;
 const MAX_NAME_UNITS = 200;
-const MAX_DESCRIPTION_UNITS = 2_000;
-const MAX_LIST_UNITS = 600;
+const MAX_GROUP_UNITS = 100;
+const MAX_DESCRIPTION_UNITS = 1_000;
+const MAX_LIST_UNITS = 400;
 
-/** Field weights; `length` is the usual number of tokens, `slope` how much longer fields are discounted. */
+/** Field weights; `usualTokens` is its usual length, `slope` how much longer fields are discounted. */
 interface Field {
   readonly boost: number;
-  readonly length: number;
+  readonly usualTokens: number;
   readonly slope: number;
 }
-const NAME: Field = { boost: 6, length: 2, slope: 0.4 };
-const TITLE: Field = { boost: 3, length: 3, slope: 0.4 };
-const LABELS: Field = { boost: 1.5, length: 6, slope: 0.3 };
-const GROUPS: Field = { boost: 1, length: 2, slope: 0.3 };
-const DESCRIPTION: Field = { boost: 1, length: 20, slope: 0.5 };
+const NAME: Field = { boost: 6, usualTokens: 2, slope: 0.4 };
+const TITLE: Field = { boost: 3, usualTokens: 3, slope: 0.4 };
+const LABELS: Field = { boost: 1.5, usualTokens: 6, slope: 0.3 };
+const GROUPS: Field = { boost: 1, usualTokens: 2, slope: 0.3 };
+const DESCRIPTION: Field = { boost: 1, usualTokens: 20, slope: 0.5 };
 const SATURATION = 1;
+/** A term that occurs more than once in a field, against once. */
+const REPEATED = 1.2;
 
 /** Compiles a query once for a search. Only its first 1,000 code units and its first 24 different terms count. */
 export function compileQuery(query: string): CompiledQuery {
-  const cut = cutText(query.trim(), MAX_QUERY_UNITS);
-  const folded = cutText(foldText(cut), MAX_QUERY_UNITS).trim();
-  const tokens = splitTokens(folded);
-  const terms = [...new Set(tokens.map((token) => cutText(token, MAX_TERM_UNITS)))].slice(0, MAX_TERMS);
+  const cut = query.trim().slice(0, MAX_QUERY_UNITS);
+  const text = createFoldedText(MAX_QUERY_UNITS);
+  appendFolded(text, cut, MAX_QUERY_UNITS);
+  const tokens = splitTokens(text);
+  const terms = [...new Set(tokens.map((token) => token.slice(0, MAX_TERM_UNITS)))].slice(0, MAX_TERMS);
   const weights = Float64Array.from(terms, specificityOf);
-  const patterns: Pattern[] = terms.map((text, index) => ({ text, terms: [index] }));
+  const patterns: Pattern[] = terms.map((term, index) => ({ text: term, first: index, second: -1 }));
   for (const [index, term] of terms.entries()) {
     const next = terms[index + 1];
-    if (next !== undefined) patterns.push({ text: cutText(term + next, MAX_TERM_UNITS), terms: [index, index + 1] });
+    if (next !== undefined) {
+      patterns.push({ text: (term + next).slice(0, MAX_TERM_UNITS), first: index, second: index + 1 });
+    }
   }
   return {
-    folded,
+    name: foldName(cut.slice(0, MAX_NAME_UNITS)),
     compact: tokens.join(''),
     weights,
     weightSum: weights.reduce((sum, weight) => sum + weight, 0),
     trie: buildTrie(patterns, terms.length),
     hits: createHits(terms.length),
+    text: createFoldedText(MAX_DESCRIPTION_UNITS),
     sums: new Float64Array(terms.length),
     best: new Float64Array(terms.length),
   };
 }
 
 /** Scores one row: an integer from 0 (nothing in common, or an empty query) to 65535 (the name is the query). */
-export function scoreText(query: CompiledQuery, text: ScoredText): number {
+export function scoreText(query: CompiledQuery, row: ScoredText): number {
   if (query.weights.length === 0) return 0;
-  const name = cutText(text.name, MAX_NAME_UNITS);
-  const foldedName = foldText(name);
-  if (foldedName === query.folded) return EXACT_NAME_SCORE;
-  if (splitTokens(foldedName).join('') === query.compact) return SAME_NAME_SCORE;
+  const { hits, text } = query;
   query.sums.fill(0);
   query.best.fill(0);
-  addField(query, NAME, foldText(splitCamelCase(name)));
-  const { hits } = query;
-  const nameCoverage = hits.length === 0 ? 0 : Math.min(1, hits.covered / hits.length);
+  text.length = 0;
+  appendFolded(text, row.name, MAX_NAME_UNITS, true);
+  if (equalsCompact(text, query.compact)) {
+    return foldName(row.name.slice(0, MAX_NAME_UNITS)) === query.name ? EXACT_NAME_SCORE : SAME_NAME_SCORE;
+  }
+  addField(query, NAME);
+  const nameCoverage = hits.units === 0 ? 0 : Math.min(1, hits.coveredUnits / hits.units);
   let pairs = hits.pairs;
-  if (text.title !== null && text.title !== text.name) {
-    addField(query, TITLE, foldText(cutText(text.title, MAX_NAME_UNITS)));
-    pairs |= hits.pairs;
-  }
-  addField(query, LABELS, joinList(text.keywords));
-  pairs |= hits.pairs;
-  addField(query, LABELS, joinList(text.tags));
-  pairs |= hits.pairs;
-  addField(query, GROUPS, joinGroups(text.category, text.domain));
-  if (text.description !== null) {
-    addField(
-      query,
-      DESCRIPTION,
-      cutText(foldText(cutText(text.description, MAX_DESCRIPTION_UNITS)), MAX_DESCRIPTION_UNITS),
-    );
-    pairs |= hits.pairs;
-  }
+  if (row.title !== null && row.title !== row.name) pairs |= scoreString(query, TITLE, row.title, MAX_NAME_UNITS);
+  pairs |= scoreList(query, LABELS, row.keywords);
+  pairs |= scoreList(query, LABELS, row.tags);
+  if (row.category !== null) scoreString(query, GROUPS, row.category, MAX_GROUP_UNITS);
+  if (row.domain !== null) scoreString(query, GROUPS, row.domain, MAX_GROUP_UNITS);
+  if (row.description !== null) pairs |= scoreString(query, DESCRIPTION, row.description, MAX_DESCRIPTION_UNITS);
   return combine(query, nameCoverage, pairs);
 }
 
-function joinList(list: readonly string[]): string {
-  if (list.length === 0) return '';
-  let joined = '';
-  for (const entry of list) {
-    if (joined.length >= MAX_LIST_UNITS) break;
-    joined += `${cutText(entry, MAX_LIST_UNITS)} . `;
-  }
-  return foldText(cutText(joined, MAX_LIST_UNITS));
+function scoreString(query: CompiledQuery, field: Field, value: string, maxUnits: number): number {
+  query.text.length = 0;
+  appendFolded(query.text, value, maxUnits);
+  addField(query, field);
+  return query.hits.pairs;
 }
 
-function joinGroups(category: string | null, domain: string | null): string {
-  return foldText(cutText(`${category ?? ''} . ${domain ?? ''}`, MAX_NAME_UNITS));
+function scoreList(query: CompiledQuery, field: Field, list: readonly string[]): number {
+  if (list.length === 0) return 0;
+  const { text } = query;
+  text.length = 0;
+  for (let index = 0; index < list.length && text.length < MAX_LIST_UNITS; index += 1) {
+    appendFolded(text, list[index] ?? '', MAX_LIST_UNITS - text.length);
+    appendSeparator(text);
+  }
+  addField(query, field);
+  return query.hits.pairs;
 }
 
-function addField(query: CompiledQuery, field: Field, folded: string): void {
-  if (folded.length === 0) {
-    query.hits.pairs = 0;
-    return;
-  }
+/** Adds what the field just folded holds of each term, weighted, and discounted where the field is long. */
+function addField(query: CompiledQuery, field: Field): void {
   const { hits, sums, best } = query;
-  scanTerms(query.trie, folded, hits);
-  const norm =
-    field.boost / (1 - field.slope + (field.slope * Math.max(hits.tokens, field.length * 0.5)) / field.length);
+  scanTerms(query.trie, query.text, hits);
+  const tokens = Math.max(hits.tokens, field.usualTokens / 2);
+  const norm = field.boost / (1 - field.slope + (field.slope * tokens) / field.usualTokens);
   for (let term = 0; term < sums.length; term += 1) {
     const count = hits.counts[term] ?? 0;
     const quality = count > 0 ? 1 : (hits.parts[term] ?? 0);
     if (quality === 0) continue;
-    sums[term] = (sums[term] ?? 0) + norm * (count > 0 ? Math.min(2, 0.8 + 0.2 * count) : quality);
+    sums[term] = (sums[term] ?? 0) + norm * (count > 1 ? REPEATED : quality);
     if (quality > (best[term] ?? 0)) best[term] = quality;
   }
 }

@@ -1,179 +1,198 @@
 /**
  * Finds the terms of a query in one pass over a text, whatever their number: the terms are a trie, the text is walked once
- * and stays at most at two places of the trie. So the time is bounded by the text's length alone, and nothing is allocated.
+ * and stands at most at two places of the trie. So the time is bounded by the text's length alone, and nothing is allocated.
  */
-import { classOf, IDEOGRAPH } from './text.ts';
+import { type FoldedText, isIdeograph, SEPARATOR } from './text.ts';
 
 const DEAD = 0;
 const ROOT = 1;
-/** a-z, 0-9, and one column that sends whatever lies beyond ASCII to a map. */
-const COLUMNS = 37;
-const BEYOND_ASCII = 36;
-/** A token that only begins with a term is that term to at most this part; see `partOf`. */
-const PREFIX_QUALITY = 0.6;
+/** a-z, 0-9; whatever lies beyond ASCII goes through a map. */
+const COLUMNS = 36;
+const NODE_STRIDE = 0x1_0000;
+
+/** A joined occurrence ("rna-seq" for "rnaseq", and the other way round) against the word itself. */
 const JOINED_QUALITY = 0.9;
+/** A token that goes on after the term ("genomes" for "genome"), times the share of it that the term is. */
+const PREFIX_QUALITY = 0.6;
+const MIN_PREFIX_SHARE = 0.5;
+const MIN_PREFIX_UNITS = 3;
+/** The last term may be half typed, so any token that begins with it counts: from 0.32 to 0.8 by its share. */
 const LAST_TERM_QUALITY = 0.8;
+const LAST_TERM_FLOOR = 0.4;
 
-const COLUMN_OF = Int8Array.from({ length: 128 }, (_, code) => {
-  if (code >= 97 && code <= 122) return code - 97;
-  return code >= 48 && code <= 57 ? code - 48 + 26 : -1;
-});
+const COLUMN_OF = Uint8Array.from({ length: 128 }, (_, code) =>
+  code >= 97 ? code - 97 : code >= 48 ? code - 48 + 26 : 0,
+);
 
-/** A word or several joined words, and the terms of the query it stands for. */
+/** A term, or two neighbours joined. Folded, without separators. */
 export interface Pattern {
   readonly text: string;
-  readonly terms: readonly number[];
+  /** The terms it stands for, by index; `second` is -1 for a single term. */
+  readonly first: number;
+  readonly second: number;
 }
 
 export interface TermTrie {
   readonly children: Uint16Array;
   readonly childrenBeyondAscii: ReadonlyMap<number, number>;
-  /** By node: index of the pattern that ends there, -1 for none. */
-  readonly patternAt: Int16Array;
-  readonly patterns: readonly Pattern[];
+  /** By node: the terms of the pattern that ends there; -1 for none. */
+  readonly firstAt: Int8Array;
+  readonly secondAt: Int8Array;
   readonly termCount: number;
 }
 
 /** What one text holds of the query. Written anew by every scan. */
 export interface TermHits {
   /** By term: how often it occurs as a whole token. */
-  readonly counts: Float64Array;
-  /** By term: 0..1, the best partial occurrence (beginning of a token, or joined of several). */
+  readonly counts: Uint16Array;
+  /** By term: 0..1, the best partial occurrence (beginning of a token, or joined). */
   readonly parts: Float64Array;
   /** Bit i: term i is directly followed by term i + 1 somewhere. */
   pairs: number;
   tokens: number;
-  /** Code units of tokens in all, and of those that are terms. */
-  length: number;
-  covered: number;
+  /** Code units of tokens in all, and of those that the terms are found in. */
+  units: number;
+  coveredUnits: number;
 }
 
 export function createHits(termCount: number): TermHits {
-  const counts = new Float64Array(termCount);
-  return { counts, parts: new Float64Array(termCount), pairs: 0, tokens: 0, length: 0, covered: 0 };
+  return {
+    counts: new Uint16Array(termCount),
+    parts: new Float64Array(termCount),
+    pairs: 0,
+    tokens: 0,
+    units: 0,
+    coveredUnits: 0,
+  };
 }
 
-/** Builds the trie. Patterns are folded, without separators; of equal ones the first holds. */
+/** Builds the trie over at most 127 terms. Of equal patterns the first holds. */
 export function buildTrie(patterns: readonly Pattern[], termCount: number): TermTrie {
   const capacity = patterns.reduce((sum, pattern) => sum + pattern.text.length, 2);
   const children = new Uint16Array(capacity * COLUMNS);
   const childrenBeyondAscii = new Map<number, number>();
-  const patternAt = new Int16Array(capacity).fill(-1);
+  const firstAt = new Int8Array(capacity).fill(-1);
+  const secondAt = new Int8Array(capacity).fill(-1);
+  const trie = { children, childrenBeyondAscii, firstAt, secondAt, termCount };
   let nodes = 2;
-  for (const [index, pattern] of patterns.entries()) {
+  for (const { text, first, second } of patterns) {
     let node = ROOT;
-    for (let at = 0; at < pattern.text.length; at += 1) {
-      const code = pattern.text.charCodeAt(at);
-      const column = code < 128 ? (COLUMN_OF[code] ?? -1) : BEYOND_ASCII;
-      const known =
-        column === BEYOND_ASCII ? childrenBeyondAscii.get(node * 65_536 + code) : children[node * COLUMNS + column];
-      if (known !== undefined && known !== DEAD) {
-        node = known;
-        continue;
+    for (let at = 0; at < text.length; at += 1) {
+      const unit = text.charCodeAt(at);
+      let child = step(trie, node, unit);
+      if (child === DEAD) {
+        child = nodes;
+        nodes += 1;
+        if (unit < 128) children[node * COLUMNS + (COLUMN_OF[unit] ?? 0)] = child;
+        else childrenBeyondAscii.set(node * NODE_STRIDE + unit, child);
       }
-      if (column === BEYOND_ASCII) childrenBeyondAscii.set(node * 65_536 + code, nodes);
-      else children[node * COLUMNS + column] = nodes;
-      node = nodes;
-      nodes += 1;
+      node = child;
     }
-    if (patternAt[node] === -1) patternAt[node] = index;
+    if (firstAt[node] !== -1) continue;
+    firstAt[node] = first;
+    secondAt[node] = second;
   }
-  return { children, childrenBeyondAscii, patternAt, patterns, termCount };
+  return trie;
 }
 
-/** Scans folded text and writes what it finds to `hits`. */
-export function scanTerms(trie: TermTrie, text: string, hits: TermHits): void {
+function step(trie: TermTrie, node: number, unit: number): number {
+  if (unit < 128) return trie.children[node * COLUMNS + (COLUMN_OF[unit] ?? 0)] ?? DEAD;
+  return trie.childrenBeyondAscii.get(node * NODE_STRIDE + unit) ?? DEAD;
+}
+
+/** Scans a text and writes what it finds to `hits`. */
+export function scanTerms(trie: TermTrie, text: FoldedText, hits: TermHits): void {
+  clearHits(hits);
+  const { units, length } = text;
+  const { firstAt } = trie;
+  let previousTerm = -1;
+  // The walk that goes on from an earlier token, and the units it has covered.
+  let joined = DEAD;
+  let joinedUnits = 0;
+  let at = 0;
+  while (at < length) {
+    let unit = units[at] ?? SEPARATOR;
+    if (unit === SEPARATOR) {
+      at += 1;
+      continue;
+    }
+    const start = at;
+    let here = ROOT;
+    let found = DEAD;
+    let foundUnits = 0;
+    const single = unit >= 128 && isIdeograph(unit);
+    while (unit !== SEPARATOR) {
+      if (here !== DEAD) {
+        here = step(trie, here, unit);
+        if ((firstAt[here] ?? -1) >= 0) {
+          found = here;
+          foundUnits = at + 1 - start;
+        }
+      }
+      if (joined !== DEAD) joined = step(trie, joined, unit);
+      at += 1;
+      if (single || at >= length) break;
+      unit = units[at] ?? SEPARATOR;
+      if (unit >= 128 && isIdeograph(unit)) break;
+    }
+    const tokenUnits = at - start;
+    hits.tokens += 1;
+    hits.units += tokenUnits;
+    let term = -1;
+    if (found !== DEAD) term = noteToken(trie, hits, found, foundUnits, tokenUnits);
+    if (term > 0 && previousTerm === term - 1) hits.pairs |= 1 << previousTerm;
+    previousTerm = term;
+    if (joined === DEAD) {
+      joined = here;
+      joinedUnits = tokenUnits;
+      continue;
+    }
+    joinedUnits += tokenUnits;
+    if ((firstAt[joined] ?? -1) >= 0) noteJoined(trie, hits, joined, joinedUnits);
+  }
+}
+
+function clearHits(hits: TermHits): void {
   hits.counts.fill(0);
   hits.parts.fill(0);
   hits.pairs = 0;
   hits.tokens = 0;
-  hits.length = 0;
-  hits.covered = 0;
-  const { children, patternAt } = trie;
-  let start = -1;
-  // Where the walk from the beginning of this token stands, and the one from an earlier token on ("rna-seq" as "rnaseq").
-  let here = DEAD;
-  let joined = DEAD;
-  let joinedLength = 0;
-  let found = -1;
-  let foundLength = 0;
-  let previousTerm = -1;
-  for (let at = 0; at <= text.length; at += 1) {
-    const code = at < text.length ? text.charCodeAt(at) : 32;
-    const column = code < 128 ? (COLUMN_OF[code] ?? -1) : BEYOND_ASCII;
-    const ideograph = column === BEYOND_ASCII && classOf(code) === IDEOGRAPH;
-    if ((column < 0 || ideograph) && start >= 0) {
-      const length = at - start;
-      let term = -1;
-      if (found >= 0) {
-        const pattern = trie.patterns[found];
-        if (pattern !== undefined) term = noteToken(trie, hits, pattern, foundLength, length);
-      }
-      if (joined !== DEAD) joinedLength += length;
-      const joinedPattern = trie.patterns[patternAt[joined] ?? -1];
-      if (joinedPattern !== undefined) noteJoined(hits, joinedPattern, joinedLength);
-      hits.tokens += 1;
-      hits.length += length;
-      if (term >= 0 && previousTerm >= 0 && term === previousTerm + 1) hits.pairs |= 1 << previousTerm;
-      previousTerm = term;
-      if (joined === DEAD) {
-        joined = here;
-        joinedLength = here === DEAD ? 0 : length;
-      }
-      start = -1;
-    }
-    if (column < 0) continue;
-    if (start < 0) {
-      start = at;
-      here = ROOT;
-      found = -1;
-    }
-    if (here !== DEAD) {
-      here =
-        column === BEYOND_ASCII
-          ? (trie.childrenBeyondAscii.get(here * 65_536 + code) ?? DEAD)
-          : (children[here * COLUMNS + column] ?? DEAD);
-      const pattern = patternAt[here] ?? -1;
-      if (pattern >= 0) {
-        found = pattern;
-        foundLength = at + 1 - start;
-      }
-    }
-    if (joined !== DEAD) {
-      joined =
-        column === BEYOND_ASCII
-          ? (trie.childrenBeyondAscii.get(joined * 65_536 + code) ?? DEAD)
-          : (children[joined * COLUMNS + column] ?? DEAD);
-    }
-  }
+  hits.units = 0;
+  hits.coveredUnits = 0;
 }
 
-/** Gives the term when the token is it, whole and single; -1 otherwise. */
-function noteToken(trie: TermTrie, hits: TermHits, pattern: Pattern, foundLength: number, length: number): number {
-  if (foundLength === length) {
-    for (const term of pattern.terms) hits.counts[term] = (hits.counts[term] ?? 0) + 1;
-    hits.covered += length;
-    return pattern.terms.length === 1 ? (pattern.terms[0] ?? -1) : -1;
+/** Gives the term when the token is it, whole and not joined; -1 otherwise. */
+function noteToken(trie: TermTrie, hits: TermHits, node: number, foundUnits: number, tokenUnits: number): number {
+  const first = trie.firstAt[node] ?? -1;
+  const second = trie.secondAt[node] ?? -1;
+  if (foundUnits === tokenUnits) {
+    hits.coveredUnits += tokenUnits;
+    hits.counts[first] = (hits.counts[first] ?? 0) + 1;
+    if (second < 0) return first;
+    hits.counts[second] = (hits.counts[second] ?? 0) + 1;
+    return -1;
   }
-  for (const term of pattern.terms) {
-    const part = partOf(foundLength, length, term === trie.termCount - 1);
-    if (part > (hits.parts[term] ?? 0)) hits.parts[term] = part;
-  }
-  if (foundLength >= 3) hits.covered += foundLength * PREFIX_QUALITY;
+  const last = second < 0 ? first : second;
+  const part = partOf(foundUnits, tokenUnits, last === trie.termCount - 1);
+  hits.coveredUnits += part * tokenUnits;
+  notePart(hits, first, part);
+  if (second >= 0) notePart(hits, second, part);
   return -1;
 }
 
-function noteJoined(hits: TermHits, pattern: Pattern, length: number): void {
-  for (const term of pattern.terms) hits.parts[term] = Math.max(hits.parts[term] ?? 0, JOINED_QUALITY);
-  hits.covered += length;
+function noteJoined(trie: TermTrie, hits: TermHits, node: number, units: number): void {
+  hits.coveredUnits += units * JOINED_QUALITY;
+  notePart(hits, trie.firstAt[node] ?? -1, JOINED_QUALITY);
+  const second = trie.secondAt[node] ?? -1;
+  if (second >= 0) notePart(hits, second, JOINED_QUALITY);
 }
 
-/**
- * How much a token counts that only begins with a term: the share of it that the term is, and only where the term is most
- * of it (plural and other endings: "genome", "genomes"). The last term may be half typed, so there any beginning counts.
- */
-function partOf(termLength: number, tokenLength: number, last: boolean): number {
-  const share = termLength / tokenLength;
-  if (last && termLength >= 2) return LAST_TERM_QUALITY * (0.4 + 0.6 * share);
-  return termLength >= 3 && share >= 0.5 ? PREFIX_QUALITY * share : 0;
+function notePart(hits: TermHits, term: number, part: number): void {
+  if (part > (hits.parts[term] ?? 0)) hits.parts[term] = part;
+}
+
+function partOf(termUnits: number, tokenUnits: number, last: boolean): number {
+  const share = termUnits / tokenUnits;
+  if (last) return termUnits < 2 ? 0 : LAST_TERM_QUALITY * (LAST_TERM_FLOOR + (1 - LAST_TERM_FLOOR) * share);
+  return termUnits >= MIN_PREFIX_UNITS && share >= MIN_PREFIX_SHARE ? PREFIX_QUALITY * share : 0;
 }

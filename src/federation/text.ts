@@ -1,90 +1,142 @@
 /**
- * How text is compared: one folding for queries and rows, and one table of what separates tokens. Pure functions; the same
- * input gives the same output in every process, because the order of a page, and so its cursor, depends on it.
+ * How text is compared: one folding for queries and rows, and one rule for what separates tokens. The same input gives the
+ * same output in every process, because the order of a page, and so its cursor, depends on it. Folding goes by code point
+ * and through a table, so that its time is bounded by the length alone: normalising whole strings costs milliseconds
+ * where a text is chosen for it (U+FDFA becomes 18 characters).
  */
 
-/** Character classes of a folded UTF-16 code unit. */
-const SEPARATOR = 0;
-const WORD = 1;
-/** Scripts written without spaces: each character is a token of its own. */
-export const IDEOGRAPH = 2;
+/** Folded text, as UTF-16 code units. Between tokens stand one or more units of SEPARATOR. Meant to be used again. */
+export interface FoldedText {
+  readonly units: Uint16Array;
+  length: number;
+}
 
-const ASCII_ONLY = /^[\0-\x7f]*$/;
+export const SEPARATOR = 32;
+
+const TABLE_SIZE = 0x2_0000;
+/** Not looked at yet, several units (in `LONGER`), nothing at all: none of them is the code unit of a token. */
+const UNKNOWN = 0;
+const LONG = 1;
+const NOTHING = 2;
+/** By code point: the code unit it becomes. Filled as code points are met; the content does not depend on when. */
+const TABLE = new Uint16Array(TABLE_SIZE);
+const LONGER = new Map<number, string>();
+
 // Marks of the Latin, Greek and Cyrillic scripts only: in others (Devanagari, Thai) a mark is part of the spelling.
 const DIACRITICS = /[\u0300-\u036f]/g;
 const OTHER_THAN_WORDS = /[^\p{L}\p{N}\p{M}]+/gu;
-// Letters with a stroke, which Unicode does not decompose.
-const STROKED = /[øłđħŧŋæœςþð]/g;
-const STROKED_TO: Readonly<Record<string, string>> = {
-  ø: 'o',
-  ł: 'l',
-  đ: 'd',
-  ħ: 'h',
-  ŧ: 't',
-  ŋ: 'n',
-  æ: 'ae',
-  œ: 'oe',
-  ς: 'σ',
-  þ: 'th',
-  ð: 'd',
-};
-// "BiocParallel" → "Bioc Parallel", "ViennaRNA" → "Vienna RNA", "RNAseq" stays whole.
-const CAMEL_BOUNDARY = /(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll}{2})/gu;
+// Letters with a stroke, and the final sigma, which Unicode does not decompose.
+const UNDECOMPOSED: readonly (readonly [string, string])[] = [
+  ['ø', 'o'],
+  ['ł', 'l'],
+  ['đ', 'd'],
+  ['ħ', 'h'],
+  ['æ', 'ae'],
+  ['œ', 'oe'],
+  ['ς', 'σ'],
+];
 
 /**
- * Cuts to at most `maxUnits` UTF-16 code units without parting a surrogate pair.
+ * Folds a name and keeps its separators: NFKC, case and diacritics folded, decomposed. Upper and then lower case stands for
+ * full case folding: it takes ß to ss and both Turkish i to i.
  */
-export function cutText(text: string, maxUnits: number): string {
-  if (text.length <= maxUnits) return text;
-  const last = text.charCodeAt(maxUnits - 1);
-  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? maxUnits - 1 : maxUnits);
+export function foldName(name: string): string {
+  let folded = name.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKD').replace(DIACRITICS, '');
+  for (const [letter, plain] of UNDECOMPOSED) folded = folded.replaceAll(letter, plain);
+  return folded;
+}
+
+function fillTable(codePoint: number): number {
+  const folded = foldName(String.fromCodePoint(codePoint)).replace(OTHER_THAN_WORDS, ' ');
+  let value = LONG;
+  if (folded.length === 0) value = NOTHING;
+  else if (folded.length === 1) value = folded.charCodeAt(0);
+  else LONGER.set(codePoint, folded);
+  TABLE[codePoint] = value;
+  return value;
+}
+
+/** Room for at most `maxUnits` units; what does not fit is left out. */
+export function createFoldedText(maxUnits: number): FoldedText {
+  return { units: new Uint16Array(maxUnits), length: 0 };
 }
 
 /**
- * NFKC, case folding and diacritics folded; outside ASCII whatever is no letter, number or mark becomes a space. Upper and
- * then lower case stands for full case folding: it takes ß to ss and both Turkish i to i.
+ * Appends at most the first `maxUnits` code units of `text`, folded: NFKC, case and diacritics folded, decomposed; what is
+ * no letter, number or mark becomes SEPARATOR. With `splitCamelCase` "BiocParallel" becomes "bioc parallel".
  */
-export function foldText(text: string): string {
-  if (ASCII_ONLY.test(text)) return text.toLowerCase();
-  return text
-    .normalize('NFKC')
-    .toUpperCase()
-    .toLowerCase()
-    .normalize('NFD')
-    .replace(DIACRITICS, '')
-    .normalize('NFC')
-    .replace(STROKED, (letter) => STROKED_TO[letter] ?? letter)
-    .replace(OTHER_THAN_WORDS, ' ');
-}
-
-/** Marks the inner boundaries of camelCase with a space. The text must not be folded yet. */
-export function splitCamelCase(text: string): string {
-  return text.replace(CAMEL_BOUNDARY, ' ');
-}
-
-const ASCII_CLASSES = Uint8Array.from({ length: 128 }, (_, code) =>
-  /[a-z0-9]/.test(String.fromCharCode(code)) ? WORD : SEPARATOR,
-);
-
-/** The class of a code unit of folded text, where everything beyond ASCII is a letter, number or mark, or half of one. */
-export function classOf(code: number): number {
-  if (code < 128) return ASCII_CLASSES[code] ?? SEPARATOR;
-  return code >= 0x3040 && code <= 0x9fff ? IDEOGRAPH : WORD;
-}
-
-/** The tokens of folded text, in order. */
-export function splitTokens(folded: string): string[] {
-  const tokens: string[] = [];
-  let start = -1;
-  for (let index = 0; index <= folded.length; index += 1) {
-    const kind = index === folded.length ? SEPARATOR : classOf(folded.charCodeAt(index));
-    if (kind === WORD) {
-      if (start < 0) start = index;
+export function appendFolded(target: FoldedText, text: string, maxUnits: number, splitCamelCase = false): void {
+  const { units } = target;
+  const end = Math.min(text.length, maxUnits);
+  let length = target.length;
+  for (let at = 0; at < end && length < units.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit >= 0xd800 && unit <= 0xdfff) {
+      const codePoint = text.codePointAt(at) ?? unit;
+      if (codePoint > 0xffff) at += 1;
+      if (at >= end) break;
+      length = appendString(units, length, foldAstral(codePoint));
       continue;
     }
-    if (start >= 0) tokens.push(folded.slice(start, index));
-    start = -1;
-    if (kind === IDEOGRAPH) tokens.push(folded.slice(index, index + 1));
+    if (splitCamelCase && at > 0 && isUpper(unit) && isLower(text.charCodeAt(at - 1))) {
+      units[length] = SEPARATOR;
+      length += 1;
+    }
+    const known = TABLE[unit] ?? UNKNOWN;
+    const value = known === UNKNOWN ? fillTable(unit) : known;
+    if (value > NOTHING) {
+      units[length] = value;
+      length += 1;
+    } else if (value === LONG) length = appendString(units, length, LONGER.get(unit) ?? '');
   }
-  return tokens;
+  target.length = Math.min(length, units.length);
+}
+
+/** Keeps what is appended next apart from what is there. */
+export function appendSeparator(target: FoldedText): void {
+  if (target.length >= target.units.length) return;
+  target.units[target.length] = SEPARATOR;
+  target.length += 1;
+}
+
+/** A lone surrogate separates. Planes 2 and up hold ideographs, which have one case and (but for U+2F800 ff.) one form. */
+function foldAstral(codePoint: number): string {
+  if (codePoint <= 0xffff) return ' ';
+  if (codePoint >= TABLE_SIZE) return String.fromCodePoint(codePoint);
+  const known = TABLE[codePoint] ?? UNKNOWN;
+  const value = known === UNKNOWN ? fillTable(codePoint) : known;
+  if (value === LONG) return LONGER.get(codePoint) ?? '';
+  return value === NOTHING ? '' : String.fromCharCode(value);
+}
+
+function appendString(units: Uint16Array, length: number, text: string): number {
+  if (length + text.length > units.length) return length;
+  for (let at = 0; at < text.length; at += 1) units[length + at] = text.charCodeAt(at);
+  return length + text.length;
+}
+
+const isUpper = (unit: number): boolean => unit >= 65 && unit <= 90;
+const isLower = (unit: number): boolean => unit >= 97 && unit <= 122;
+
+/** Scripts written without spaces (kana, Han): each character is a token of its own. */
+export function isIdeograph(unit: number): boolean {
+  return unit >= 0x3040 && unit <= 0x9fff;
+}
+
+/** The tokens, in order. */
+export function splitTokens(text: FoldedText): string[] {
+  const folded = String.fromCharCode(...text.units.subarray(0, text.length));
+  return folded.match(/[\u3040-\u9fff]|[^ \u3040-\u9fff]+/g) ?? [];
+}
+
+/** Whether the tokens of `text`, joined, are exactly `compact`. */
+export function equalsCompact(text: FoldedText, compact: string): boolean {
+  let matched = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.units[at];
+    if (unit === SEPARATOR) continue;
+    if (matched === compact.length || unit !== compact.charCodeAt(matched)) return false;
+    matched += 1;
+  }
+  return matched === compact.length;
 }

@@ -24,6 +24,8 @@ export interface Complaint {
   /** Shown instead of the value. */
   readonly given?: string;
   readonly suggestion?: string | null;
+  /** The key itself is wrong, whatever its value: the fault points there. */
+  readonly atKey?: boolean;
 }
 
 /** Plain values with their places. A document that was built in code has no places and nothing interpolated. */
@@ -64,15 +66,16 @@ export class SourceDocument {
     if (this.unresolved.has(id)) return null;
     const value = this.valueAt(path);
     const given = complaint.given ?? (complaint.showGiven === false ? null : this.describeAt(path, value));
-    return { ...this.locate(path), expected: complaint.expected, given, suggestion: complaint.suggestion ?? null };
+    const { expected, suggestion = null, atKey = false } = complaint;
+    return { ...this.locate(path, atKey), expected, given, suggestion };
   }
 
   /** Source, line, column and key of a path; of the nearest place above it where the path itself has none. */
-  locate(path: KeyPath): Pick<ConfigFault, 'source' | 'line' | 'column' | 'key'> {
+  locate(path: KeyPath, atKey = false): Pick<ConfigFault, 'source' | 'line' | 'column' | 'key'> {
     for (let length = path.length; length >= 0; length--) {
       const place = this.places.get(placeId(path.slice(0, length)));
       if (place === undefined) continue;
-      const { line, column } = length === path.length ? place.value : place.key;
+      const { line, column } = length === path.length && !atKey ? place.value : place.key;
       return { source: this.source, line, column, key: formatKeyPath(path) };
     }
     return { source: this.source, line: null, column: null, key: formatKeyPath(path) };

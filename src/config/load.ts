@@ -2,7 +2,7 @@
  * The way in: a file, the demo's registries, or an object built in code, together with the environment, become one frozen
  * `Config`, or all the faults there are. Nothing starts half-configured.
  */
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { assembleConfig } from './assemble.ts';
 import { checkRelations } from './checks.ts';
 import type { Config } from './config.ts';
@@ -11,9 +11,13 @@ import type { Environment, EnvironmentSettings } from './environment.ts';
 import { readEnvironment } from './environment.ts';
 import type { ConfigFault } from './faults.ts';
 import { ConfigFaults } from './faults.ts';
-import { readNamedFiles } from './files.ts';
+import { readNamedFiles, readText } from './files.ts';
 import { loadOrCreateSecret } from './secret.ts';
 import { validateDocument } from './validate.ts';
+import { readYaml } from './yaml.ts';
+
+/** Ten times what a hundred registries with every key take. */
+const MAX_FILE_BYTES = 1024 * 1024;
 
 export interface ObjectOptions {
   /** Instead of MARKETPLACE_DATA. */
@@ -22,6 +26,48 @@ export interface ObjectOptions {
   readonly environment?: Environment;
   /** Relative paths of the document and of the data directory start here. Default: the working directory. */
   readonly folder?: string;
+}
+
+/**
+ * The configuration of a YAML file and the environment. Relative paths within the file start at its folder, that of the
+ * data directory at the working directory. Makes the data directory and a secret in it where the file names none.
+ *
+ * @throws ConfigFaults with every fault: those of the file by line, then those of the environment.
+ */
+export function loadConfig({ path, environment }: { path: string; environment: Environment }): Config {
+  const content = readText(resolve(path), MAX_FILE_BYTES);
+  const reading = content.ok
+    ? readYaml(content.text, path, dirname(resolve(path)), environment)
+    : { document: null, faults: [faultOfFile(path, `a readable file (${content.reason})`)] };
+  if (reading.document === null) {
+    // What the file would have read is not known: variables with names of their own cannot be called unknown.
+    const { faults } = readEnvironment(environment, new Set(Object.keys(environment)), '.');
+    throw new ConfigFaults([...reading.faults, ...faults]);
+  }
+  return buildConfig(reading.document, reading.faults, readEnvironment(environment, reading.document.variables, '.'));
+}
+
+function faultOfFile(path: string, expected: string): ConfigFault {
+  return { source: path, line: null, column: null, key: '', expected, given: null, suggestion: null };
+}
+
+/** What the caller knows of a registry that it brings itself. */
+export interface DemoRegistry {
+  readonly name: string;
+  readonly type: 'official' | 'community' | 'institutional' | 'private';
+  readonly url: string;
+}
+
+/**
+ * The configuration of a start without a file: the given registries, everything else by default. MARKETPLACE_SECRET seals
+ * the cursors where it is set; otherwise a secret is made in the data directory.
+ *
+ * @throws ConfigFaults with every fault of the environment.
+ */
+export function demoConfig(registries: readonly DemoRegistry[], environment: Environment): Config {
+  const tree = { server: { secret: environment.MARKETPLACE_SECRET ?? '' }, registries: structuredClone(registries) };
+  const document = new SourceDocument('demo configuration', resolve('.'), tree);
+  return buildConfig(document, [], readEnvironment(environment, new Set(['MARKETPLACE_SECRET']), '.'));
 }
 
 /**
@@ -41,7 +87,7 @@ function buildConfig(
   document: SourceDocument,
   readingFaults: readonly ConfigFault[],
   environment: { readonly settings: EnvironmentSettings; readonly faults: readonly ConfigFault[] },
-  dataDirectory: string | undefined,
+  dataDirectory?: string,
 ): Config {
   const validation = validateDocument(document);
   const files = readNamedFiles(document);

@@ -17,7 +17,7 @@ export function loadOrCreateSecret(dataDirectory: string): string {
   const present = readIfPresent(path);
   if (present !== null) return checkSecret(present, path);
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
-  const draft = join(dataDirectory, `secret.${process.pid}.${randomBytes(6).toString('hex')}`);
+  const draft = join(dataDirectory, `secret.${randomBytes(9).toString('hex')}`);
   try {
     writeFileSync(draft, `${randomBytes(SECRET_BYTES).toString('hex')}\n`, { flag: 'wx', mode: 0o600, flush: true });
     linkIfAbsent(draft, path);

@@ -74,7 +74,7 @@ function explainIssue(document: SourceDocument, issue: Issue): [KeyPath, ConfigF
   }
   const value = document.valueAt(path);
   if (issue.message === UNSUPPORTED)
-    return [[path, document.complain(path, { expected: UNSUPPORTED, showGiven: false })]];
+    return [[path, document.complain(path, { expected: UNSUPPORTED, showGiven: false, atKey: true })]];
   if (value === 'passthrough' && path.at(-2) === 'credentials') {
     const expected = 'token, basic or ssh_key: passthrough is not supported by this version';
     return [[path, document.complain(path, { expected, showGiven: false })]];
@@ -88,6 +88,7 @@ function explainUnknownKey(document: SourceDocument, path: KeyPath, key: string)
   return document.complain([...path, key], {
     expected: `a known key (${known.join(', ')})`,
     given: quoteShort(key),
+    atKey: true,
     suggestion: findNearest(key, known),
   });
 }

@@ -60,6 +60,7 @@ export function matchesGlob(glob: string, normalizedName: string): boolean {
  * (i, j) on" follows from what comes after it. Takes (length of a) × (length of b) steps.
  */
 export function globsOverlap(a: string, b: string): boolean {
+  if (beginApart(a, b)) return false;
   // `after[j]` is the answer for the rests a[i+1..] and b[j..]; `row[j]` the one for a[i..] and b[j..].
   let after: boolean[] = [];
   for (let i = a.length; i >= 0; i--) {
@@ -68,6 +69,15 @@ export function globsOverlap(a: string, b: string): boolean {
     after = row;
   }
   return after[0] === true;
+}
+
+/** Most globs part in their first characters, before either has a star; those need no table. */
+function beginApart(a: string, b: string): boolean {
+  for (let index = 0; index < a.length && index < b.length; index++) {
+    if (a[index] === '*' || b[index] === '*') return false;
+    if (a[index] !== b[index]) return true;
+  }
+  return false;
 }
 
 function restsOverlap(a: string, i: number, b: string, j: number, row: boolean[], after: boolean[]): boolean {

@@ -1,0 +1,46 @@
+/** The JSON Schema of the configuration file, for editors, from the definition that the gateway itself checks by. */
+import * as z from 'zod';
+import { definition } from './definition.ts';
+
+type JsonSchema = z.core.JSONSchema.BaseSchema;
+
+/** What an editor cannot know: the value behind a reference. */
+const REFERENCE: JsonSchema = { type: 'string', pattern: '\\$\\{' };
+
+/**
+ * JSON Schema, draft 2020-12, of the file as it is written: durations as texts, defaults as in the contract, a reference
+ * `${...}` wherever a number, a boolean, a choice or a text of a certain form is wanted. Rules between keys are not in it.
+ */
+export function makeJsonSchema(): object {
+  const schema = z.toJSONSchema(definition, {
+    io: 'input',
+    override: ({ jsonSchema, path }) => {
+      if (takesReference(jsonSchema, path)) allowReference(jsonSchema);
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+    },
+  });
+  return { ...schema, title: 'Configuration of the marketplace gateway' };
+}
+
+function takesReference(schema: JsonSchema, path: readonly (string | number)[]): boolean {
+  // The type of credentials tells which keys belong to it, so it must be there to read.
+  if (schema.const !== undefined) return false;
+  if (schema.type === 'string') return refusesReference(schema);
+  // Of a duration or a size, the text beside the number takes it.
+  if (path.at(-2) === 'anyOf') return false;
+  return schema.type === 'number' || schema.type === 'integer' || schema.type === 'boolean';
+}
+
+function refusesReference(schema: JsonSchema): boolean {
+  if (schema.pattern !== undefined) return !new RegExp(schema.pattern, 'u').test('$'.concat('{VARIABLE}'));
+  return [schema.format, schema.enum, schema.minLength].some((rule) => rule !== undefined);
+}
+
+/** Turns a leaf into "this, or a reference", its description and default staying outside, where editors look. */
+function allowReference(schema: JsonSchema): void {
+  const { description, default: defaultValue, ...leaf } = schema;
+  for (const key of Object.keys(leaf)) delete schema[key];
+  schema.anyOf = [leaf, REFERENCE];
+  if (description !== undefined) schema.description = description;
+  if (defaultValue !== undefined) schema.default = defaultValue;
+}

@@ -117,7 +117,7 @@ class TreeReader {
     if (this.values > MAX_VALUES)
       throw new TooLarge(`a configuration: its aliases make more than ${MAX_VALUES} values`);
     if (path.length > MAX_DEPTH) throw new TooLarge(`a configuration: it is nested more than ${MAX_DEPTH} levels deep`);
-    const value = isMap(node) || isSeq(node) ? key : this.positionOf(node, key);
+    const value = isMap(node) || isSeq(node) || isEmpty(node) ? key : this.positionOf(node, key);
     this.document.places.set(placeId(path), { key, value });
     if (isAlias(node)) return this.readAlias(node.source, path, key);
     if (node.anchor !== undefined) this.anchors.set(node.anchor, node);
@@ -137,7 +137,10 @@ class TreeReader {
     if (this.aliases > MAX_ALIASES) throw new TooLarge(`a configuration: it has more than ${MAX_ALIASES} aliases`);
     const target = this.anchors.get(anchor);
     // An alias within its own anchor ends at the limit of depth.
-    return target === undefined ? null : this.readNode(target, path, key);
+    if (target !== undefined) return this.readNode(target, path, key);
+    this.complain(path, 'an alias of an anchor that stands before it');
+    this.document.unresolved.add(placeId(path));
+    return null;
   }
 
   private readMapping(node: YAMLMap, path: KeyPath): object {
@@ -200,6 +203,11 @@ class TreeReader {
       suggestion: null,
     });
   }
+}
+
+/** A value that was left out stands nowhere. */
+function isEmpty(node: Node): boolean {
+  return isScalar(node) && node.value === null && node.source === '';
 }
 
 /** The parser types the members of collections as unknown; what it parsed from a text are nodes. */

@@ -1,0 +1,320 @@
+import { describe, expect, it } from 'vitest';
+import { formatFault } from '../../src/config/faults.ts';
+import { ConfigFolder, faultsOf, sentencesOf } from './folder.ts';
+
+const SECRET = 'server: { secret: 0123456789abcdef }\n';
+/** One registry without a fault, from line 2 on; what a test adds begins on line 6. */
+const REGISTRY = `${SECRET}registries:
+  - name: official
+    type: official
+    url: https://official.example
+`;
+const SECOND = `  - name: second
+    type: community
+    url: https://second.example
+`;
+
+function faults(text: string) {
+  using folder = new ConfigFolder();
+  return faultsOf(() => folder.load(text)).map(({ line, column, key }) => `${line}:${column} ${key}`);
+}
+
+function sentences(text: string) {
+  using folder = new ConfigFolder();
+  return sentencesOf(() => folder.load(text));
+}
+
+describe('each fault is told with its line, its column and its key', () => {
+  it.each([
+    ['an unknown key of the top', `${REGISTRY}polcy: {}`, '6:1 polcy'],
+    ['a second key of one name', `${REGISTRY}    name: other`, '6:5 registries[0].name'],
+    ['a key named __proto__', `${REGISTRY}    __proto__: { insecureHttp: true }`, '6:5 registries[0].__proto__'],
+    ['a key named constructor', `${REGISTRY}    constructor: x`, '6:5 registries[0].constructor'],
+    ['a key that is no text', `${REGISTRY}    ? [a]\n    : b`, '6:7 registries[0]'],
+    ['no registries', SECRET, '1:1 registries'],
+    ['an empty list of registries', `${SECRET}registries: []`, '2:1 registries'],
+    ['registries that are no list', `${SECRET}registries: { a: 1 }`, '2:1 registries'],
+    ['an empty value', `${REGISTRY}    tls:`, '6:5 registries[0].tls'],
+    [
+      'an unknown type',
+      `${SECRET}registries: [{ name: a, type: offical, url: "https://a.example" }]`,
+      '2:31 registries[0].type',
+    ],
+    ['an unknown kind', `${REGISTRY}    kind: dockerhub`, '6:11 registries[0].kind'],
+    [
+      'a name in capitals',
+      `${SECRET}registries: [{ name: A, type: official, url: "https://a.example" }]`,
+      '2:22 registries[0].name',
+    ],
+    [
+      'a name that is a number',
+      `${SECRET}registries: [{ name: 1, type: official, url: "https://a.example" }]`,
+      '2:22 registries[0].name',
+    ],
+    [
+      'a missing name',
+      `${SECRET}registries:\n  - type: official\n    url: https://a.example`,
+      '3:5 registries[0].name',
+    ],
+    ['a name given twice', `${REGISTRY}${SECOND.replace('second', 'official')}`, '6:11 registries[1].name'],
+    ['a relative url', `${SECRET}registries: [{ name: a, type: official, url: /a }]`, '2:46 registries[0].url'],
+    [
+      'a url of another scheme',
+      `${SECRET}registries: [{ name: a, type: official, url: "ftp://a" }]`,
+      '2:46 registries[0].url',
+    ],
+    [
+      'a url with a query',
+      `${SECRET}registries: [{ name: a, type: official, url: "https://a?b" }]`,
+      '2:46 registries[0].url',
+    ],
+    [
+      'a url with a fragment',
+      `${SECRET}registries: [{ name: a, type: official, url: "https://a#" }]`,
+      '2:46 registries[0].url',
+    ],
+    [
+      'a url with a password',
+      `${SECRET}registries: [{ name: a, type: official, url: "https://u:p@a" }]`,
+      '2:46 registries[0].url',
+    ],
+    [
+      'plain http',
+      `${SECRET}registries: [{ name: a, type: official, url: "http://10.0.0.1" }]`,
+      '2:46 registries[0].url',
+    ],
+    [
+      'plain http to localhost.evil',
+      `${SECRET}registries: [{ name: a, type: official, url: "http://localhost.evil" }]`,
+      '2:46 registries[0].url',
+    ],
+    [
+      'tls with plain http',
+      `${SECRET}registries: [{ name: a, type: official, url: "http://127.0.0.1", tls: {} }]`,
+      '2:66 registries[0].tls',
+    ],
+    ['a priority that is no whole number', `${REGISTRY}    priority: 1.5`, '6:15 registries[0].priority'],
+    [
+      'an unknown key of credentials',
+      `${REGISTRY}    credentials: { type: token, token: t, user: u }`,
+      '6:43 registries[0].credentials.user',
+    ],
+    [
+      'an unknown type of credentials',
+      `${REGISTRY}    credentials: { type: tokn, token: t }`,
+      '6:26 registries[0].credentials.type',
+    ],
+    ['credentials without a type', `${REGISTRY}    credentials: { token: t }`, '6:5 registries[0].credentials.type'],
+    [
+      'credentials without a token',
+      `${REGISTRY}    credentials: { type: token }`,
+      '6:5 registries[0].credentials.token',
+    ],
+    [
+      'an empty token',
+      `${REGISTRY}    credentials: { type: token, token: "" }`,
+      '6:40 registries[0].credentials.token',
+    ],
+    [
+      'a token with a line break',
+      `${REGISTRY}    credentials: { type: token, token: "a\\nb" }`,
+      '6:40 registries[0].credentials.token',
+    ],
+    [
+      'a user name with a colon',
+      `${REGISTRY}    credentials: { type: basic, username: "a:b", password: c }`,
+      '6:43 registries[0].credentials.username',
+    ],
+    ['a timeout of nothing', `${REGISTRY}    timeouts: { connect: 0 }`, '6:26 registries[0].timeouts.connect'],
+    [
+      'a timeout that no timer can wait for',
+      `${REGISTRY}    timeouts: { search: 25d }`,
+      '6:25 registries[0].timeouts.search',
+    ],
+    ['a duration in words', `${REGISTRY}    cache: { search: 2 hours }`, '6:22 registries[0].cache.search'],
+    ['a negative duration', `${REGISTRY}    cache: { search: -1 }`, '6:22 registries[0].cache.search'],
+    ['attempts without end', `${REGISTRY}    retry: { attempts: .inf }`, '6:24 registries[0].retry.attempts'],
+    ['a first delay above the last', `${REGISTRY}    retry: { baseDelay: 3s }`, '6:25 registries[0].retry.baseDelay'],
+    ['an unknown key of rateLimit', `${REGISTRY}    rateLimit: { brst: 1 }`, '6:18 registries[0].rateLimit.brst'],
+    ['a number in quotes', `${REGISTRY}    rateLimit: { burst: "1" }`, '6:25 registries[0].rateLimit.burst'],
+    ['a rate limit of another word', `${REGISTRY}    rateLimit: none`, '6:16 registries[0].rateLimit'],
+    [
+      'a percentage above 100',
+      `${REGISTRY}    circuit: { errorThresholdPercentage: 101 }`,
+      '6:42 registries[0].circuit.errorThresholdPercentage',
+    ],
+    ['a flag that is no boolean', `${REGISTRY}    insecureHttp: yes`, '6:19 registries[0].insecureHttp'],
+    ['access for nobody', `${REGISTRY}    access: { roles: [], groups: [] }`, '6:5 registries[0].access'],
+    ['access without lists', `${REGISTRY}    access: {}`, '6:5 registries[0].access'],
+    ['access by text', `${REGISTRY}    access: { roles: admin }`, '6:22 registries[0].access.roles'],
+    ['a claim that is no text', `${REGISTRY}    claims: [5]`, '6:14 registries[0].claims[0]'],
+    ['an empty claim', `${REGISTRY}    claims: [""]`, '6:14 registries[0].claims[0]'],
+    [
+      'claims that overlap',
+      `${REGISTRY}    claims: ["UNI/*"]\n${SECOND}    claims: [a, "*%2Fgpu"]`,
+      '10:17 registries[1].claims[1]',
+    ],
+    ['a proxy with a path', `${REGISTRY}    proxy: http://proxy:1/x`, '6:12 registries[0].proxy'],
+    ['a negative scale', `${REGISTRY}    popularityScale: -1`, '6:22 registries[0].popularityScale'],
+    ['a short secret', `${REGISTRY.replace('0123456789abcdef', 'short')}`, '1:19 server.secret'],
+    [
+      'a short secret of a list',
+      `${REGISTRY.replace('0123456789abcdef', '[0123456789abcdef, short]')}`,
+      '1:38 server.secret[1]',
+    ],
+    ['an empty list of secrets', `${REGISTRY.replace('0123456789abcdef', '[]')}`, '1:11 server.secret'],
+    [
+      'a size in another unit',
+      `${REGISTRY.replace('secret:', 'limits: { bodyBytes: 1tb }, secret:')}`,
+      '1:32 server.limits.bodyBytes',
+    ],
+    ['a host in the file', `${REGISTRY.replace('secret:', 'port: 80, secret:')}`, '1:11 server.port'],
+    [
+      'an API key that is no digest',
+      `${REGISTRY}auth: { apiKeys: [{ id: a, sha256: hunter2 }] }`,
+      '6:36 auth.apiKeys[0].sha256',
+    ],
+    [
+      'an API key id given twice',
+      `${REGISTRY}auth:\n  apiKeys:\n    - { id: a, sha256: ${'a'.repeat(64)} }\n    - { id: a, sha256: ${'b'.repeat(64)} }`,
+      '9:13 auth.apiKeys[1].id',
+    ],
+    [
+      'an API key given twice',
+      `${REGISTRY}auth:\n  apiKeys:\n    - { id: a, sha256: ${'a'.repeat(64)} }\n    - { id: b, sha256: ${'A'.repeat(64)} }`,
+      '9:24 auth.apiKeys[1].sha256',
+    ],
+    ['anonymous callers by another word', `${REGISTRY}auth: { anonymous: never }`, '6:20 auth.anonymous'],
+    ['a text for the document', 'hello', '1:1 '],
+    ['an empty document', '', 'null:null '],
+    ['a second document', `${REGISTRY}---\na: 1`, '6:1 '],
+    ['a tag of its own', `${REGISTRY}    kind: !secret x`, '6:11 '],
+    ['an alias of nothing', `${REGISTRY}    kind: *kind`, '6:11 registries[0].kind'],
+    ['an open quote', `${REGISTRY}    kind: "x`, '6:13 '],
+    ['a tab', `${REGISTRY}\tkind: x`, '6:1 '],
+  ])('%s', (_, text, expected) => {
+    expect(faults(text)).toEqual([expected]);
+  });
+});
+
+describe('settings of later versions are refused as such', () => {
+  it.each([
+    ['server.admin', REGISTRY.replace('secret:', 'admin: 127.0.0.1:9464, secret:')],
+    ['server.limits.requestsPerMinute', REGISTRY.replace('secret:', 'limits: { requestsPerMinute: 600 }, secret:')],
+    ['registries[0].timeouts.publish', `${REGISTRY}    timeouts: { publish: 30s }`],
+    ['registries[0].cache.validation', `${REGISTRY}    cache: { validation: 7d }`],
+    ['registries[0].webhook', `${REGISTRY}    webhook: { secret: 0123456789abcdef }`],
+    ['publish', `${REGISTRY}publish: { defaultRegistry: official }`],
+    ['policy', `${REGISTRY}policy: { mode: enforce }`],
+    ['policy', `${REGISTRY}policy:`],
+    ['auth.jwt', `${REGISTRY}auth: { jwt: { issuer: a } }`],
+    ['profiles', `${REGISTRY}profiles: {}`],
+  ])('%s', (key, text) => {
+    expect(sentences(text).map((line) => line.replace(/^\S+ /, ''))).toEqual([
+      `${key} must be left out: it is not supported by this version.`,
+    ]);
+  });
+
+  it('credentials of type passthrough', () => {
+    expect(sentences(`${REGISTRY}    credentials: { type: passthrough }`)).toEqual([
+      'gateway.yaml:6:26 registries[0].credentials.type must be token, basic or ssh_key: passthrough is not supported by this version.',
+    ]);
+  });
+});
+
+describe('a fault says what must be, what was given, and what was probably meant', () => {
+  it('names the nearest known key', () => {
+    expect(sentences(REGISTRY.replace('secret:', 'serach: {}, secret:'))).toEqual([
+      'gateway.yaml:1:11 server.serach must be a known key (search, limits, introspection, secret), but "serach" was given. Did you mean "search"?',
+    ]);
+  });
+
+  it('names the nearest known value', () => {
+    expect(sentences(`${REGISTRY}auth: { anonymous: alow }`)).toEqual([
+      'gateway.yaml:6:20 auth.anonymous must be one of allow, deny, but "alow" was given. Did you mean "allow"?',
+    ]);
+  });
+
+  it('says how plain http may be had', () => {
+    expect(sentences(`${SECRET}registries: [{ name: a, type: official, url: "http://a.example" }]`)).toEqual([
+      'gateway.yaml:2:46 registries[0].url must be an https URL (plain http is for loopback only, unless the registry says insecureHttp: true), but "http://a.example" was given.',
+    ]);
+  });
+
+  it('names both sides of claims that overlap', () => {
+    expect(sentences(`${REGISTRY}    claims: ["uni/*"]\n${SECOND}    claims: ["*/gpu"]`)).toEqual([
+      'gateway.yaml:10:14 registries[1].claims[0] must be apart from the claims of other registries: some name would match registries[0].claims[0] too, but "*/gpu" was given.',
+    ]);
+  });
+
+  it('tells all faults at once, in the order of the file, whatever rule they break', () => {
+    const text = `server: { secret: short }
+registries:
+  - name: a
+    type: offical
+    url: http://a.example
+    access: {}
+  - name: a
+    type: private
+    url: https://a.example
+    timeouts: { conect: 1s }
+publish: {}
+`;
+    expect(faults(text)).toEqual([
+      '1:19 server.secret',
+      '4:11 registries[0].type',
+      '5:10 registries[0].url',
+      '6:5 registries[0].access',
+      '7:11 registries[1].name',
+      '10:17 registries[1].timeouts.conect',
+      '11:1 publish',
+    ]);
+  });
+
+  it('counts the faults in its heading', () => {
+    using folder = new ConfigFolder();
+    expect(() => folder.load(`${REGISTRY}polcy: {}\nauht: {}`)).toThrow(/^The configuration has 2 faults:\n {2}\//);
+  });
+
+  it('shows nothing that could steer a terminal', () => {
+    const [line] = sentences(`${REGISTRY}    kind: "\\e[31m\\u202e\\nx"`);
+    expect(line).toContain('but "\\u001b[31m\\u{202e}\\nx" was given');
+  });
+
+  it('leaves out the place where there is no file', () => {
+    const fault = {
+      source: 'environment',
+      line: null,
+      column: null,
+      key: 'PORT',
+      expected: 'x',
+      given: null,
+      suggestion: null,
+    };
+    expect(formatFault(fault)).toBe('environment PORT must be x.');
+  });
+});
+
+describe('no fault shows a secret', () => {
+  it.each([
+    ['a token of the wrong type', `${REGISTRY}    credentials: { type: token, token: [hunter2] }`],
+    ['a token with a line break', `${REGISTRY}    credentials: { type: token, token: "hunter2\\n" }`],
+    ['a password of the wrong place', `${REGISTRY}    credentials: { type: token, password: hunter2 }`],
+    ['credentials as one text', `${REGISTRY}    credentials: hunter2`],
+    ['a short secret', REGISTRY.replace('0123456789abcdef', 'hunter2')],
+    ['a key in the place of its digest', `${REGISTRY}auth: { apiKeys: [{ id: a, sha256: hunter2 }] }`],
+    ['a password in a url', `${SECRET}registries: [{ name: a, type: official, url: "https://u:hunter2@a" }]`],
+    ['a password in a url that is none', `${SECRET}registries: [{ name: a, type: official, url: "u:hunter2@a b" }]`],
+    ['a password in a proxy', `${REGISTRY}    proxy: http://u:hunter2@proxy/path`],
+    ['a key in a query', `${SECRET}registries: [{ name: a, type: official, url: "https://a?key=hunter2" }]`],
+    ['a webhook', `${REGISTRY}    webhook: { secret: hunter2 }`],
+    ['a quote that is not closed', `${REGISTRY}    credentials: { type: token, token: "hunter2`],
+    ['text after a quote', `${REGISTRY}    credentials: { type: token, token: "a"hunter2"" }`],
+    ['a reference in an open brace', `${REGISTRY}    credentials: { type: token, token: hunter2: x: } }`],
+  ])('%s', (_, text) => {
+    using folder = new ConfigFolder();
+    const action = () => folder.load(text);
+    expect(faultsOf(action).length).toBeGreaterThan(0);
+    expect(sentencesOf(action).join('\n')).not.toContain('hunter2');
+  });
+});

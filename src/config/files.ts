@@ -117,12 +117,14 @@ function parseOrNull<T>(parse: () => T): T | null {
   }
 }
 
+const SSH_KEY_EXPECTED = 'the path of an OpenSSH or PEM private key (ed25519, rsa or ecdsa)';
+
 function checkSshKey(text: string, passphrase: string | null): string | null {
   const options = passphrase === null ? {} : { passphrase };
   try {
     const key = sshpk.parsePrivateKey(text, 'auto', options);
     if (key.type === 'ed25519' || key.type === 'rsa' || key.type === 'ecdsa') return null;
-    return 'the path of an ed25519, rsa or ecdsa private key';
+    return SSH_KEY_EXPECTED;
   } catch (error) {
     return explainSshKey(text, passphrase, error);
   }
@@ -136,7 +138,7 @@ function explainSshKey(text: string, passphrase: string | null, error: unknown):
   const encrypted = (cipher !== null && cipher !== 'none') || /ENCRYPTED/.test(text);
   if (encrypted && passphrase === null) return 'a private key without passphrase, or have its passphrase beside it';
   if (encrypted && error instanceof Error) return 'a private key that its passphrase opens';
-  return 'the path of an OpenSSH or PEM private key';
+  return SSH_KEY_EXPECTED;
 }
 
 /** The cipher's name of an OpenSSH private key (PROTOCOL.key: after the magic, a counted text); null: no such key. */

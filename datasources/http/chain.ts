@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto';
+import type { LookupFunction } from 'node:net';
+import type { RegistryConfig } from '../../src/config/config.ts';
+import type { CertificateView, CircuitView } from '../../src/domain/registry.ts';
+import { type AnswerCache, createCacheLayer } from './cache.ts';
+import { Circuits } from './circuit.ts';
+import { openConnections } from './connect.ts';
+import { createAuthorize } from './credentials.ts';
+import type { CallOperation, Handler, Layer, UpstreamObserver } from './layer.ts';
+import { Limiter } from './limiter.ts';
+import { createMeasureLayer } from './measure.ts';
+import { createRetryLayer } from './retry.ts';
+import { createSend } from './send.ts';
+import { createSingleFlightLayer } from './single-flight.ts';
+import { createTimeoutLayer } from './timeout.ts';
+
+export interface UpstreamOptions {
+  readonly cache: AnswerCache;
+  readonly observer: UpstreamObserver;
+  /** Stands for the system's resolver. */
+  readonly lookup?: LookupFunction;
+}
+
+/** A registry's HTTP side, all layers joined. */
+export interface Upstream {
+  readonly call: Handler;
+  /** One attempt outside cache, circuits and limiter: for health checks, which must see what is, and change nothing. */
+  readonly probe: Handler;
+  admits(operation: CallOperation): boolean;
+  readCircuits(): readonly CircuitView[];
+  readCertificate(): CertificateView | null;
+  countQueued(): number;
+  close(): Promise<void>;
+}
+
+/**
+ * Joins the layers of one registry. The order is written here and nowhere else, outermost first; why it is this one is in
+ * this folder's README. Throws when the credentials cannot be read.
+ */
+export function openUpstream(config: RegistryConfig, options: UpstreamOptions): Upstream {
+  const { name } = config;
+  const { observer } = options;
+  const connections = openConnections(config, options.lookup);
+  const send = createSend({
+    registryName: name,
+    url: config.url,
+    dispatcher: connections.dispatcher,
+    authorize: createAuthorize(name, config.credentials),
+  });
+  const circuits = new Circuits(name, config.circuit, observer);
+  const limiter = new Limiter(name, config.rateLimit, observer);
+  const cache = createCacheLayer({
+    registryName: name,
+    store: options.cache,
+    scope: describeScope(config),
+    staleIfErrorMs: config.cache.staleIfError,
+    observer,
+  });
+  const retry = createRetryLayer({ ...config.retry, takeToken: () => limiter.tryTakeToken(), observer });
+  const timeout = createTimeoutLayer(name);
+
+  const layers: readonly Layer[] = [
+    cache,
+    createSingleFlightLayer(),
+    circuits.refuseIfOpen,
+    limiter.layer,
+    circuits.breaker,
+    retry,
+    createMeasureLayer(observer),
+    timeout,
+  ];
+
+  return {
+    call: layers.reduceRight((next, layer) => layer(next), send),
+    probe: timeout(send),
+    admits: (operation) => circuits.admits(operation),
+    readCircuits: () => circuits.read(),
+    readCertificate: () => connections.readCertificate(),
+    countQueued: () => limiter.queued,
+    async close() {
+      circuits.close();
+      await limiter.close();
+      await connections.close();
+    },
+  };
+}
+
+/** Answers belong to a registry, its address and the credentials they were given to; none of them can be read off it. */
+function describeScope(config: RegistryConfig): string {
+  const identity = JSON.stringify([config.url, config.credentials]);
+  return `${config.name} ${createHash('sha256').update(identity).digest('base64url').slice(0, 16)} `;
+}

@@ -1,0 +1,146 @@
+import CircuitBreaker from 'opossum';
+import type { RegistryConfig } from '../../src/config/config.ts';
+import { RegistryFailure } from '../../src/domain/errors.ts';
+import type { CircuitView } from '../../src/domain/registry.ts';
+import {
+  CALL_OPERATIONS,
+  type CallOperation,
+  type Handler,
+  type Layer,
+  type UpstreamObserver,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from './layer.ts';
+
+/** opossum counts in this many parts of the window. */
+const WINDOW_PARTS = 10;
+
+/**
+ * The circuits of one registry, one for each operation: a search that is broken must not cut look-ups off. `refuseIfOpen`
+ * stands before the limiter, so that a dead registry is refused at once and not after a place in a queue; `breaker` stands
+ * inside it, so that waiting in our queue never counts as the registry's failure.
+ */
+export class Circuits {
+  readonly #registryName: string;
+  readonly #options: RegistryConfig['circuit'];
+  readonly #observer: UpstreamObserver;
+  readonly #circuits = new Map<CallOperation, Circuit>();
+
+  constructor(registryName: string, options: RegistryConfig['circuit'], observer: UpstreamObserver) {
+    this.#registryName = registryName;
+    this.#options = options;
+    this.#observer = observer;
+  }
+
+  /** Layer: refuses with CIRCUIT_OPEN and the time until the next attempt, without asking anybody. */
+  readonly refuseIfOpen: Layer = (next) => async (request) => {
+    const circuit = this.#circuits.get(request.operation);
+    if (circuit?.refuses()) throw this.#refusal(circuit);
+    return next(request);
+  };
+
+  /** Layer: counts failures and opens. */
+  readonly breaker: Layer = (next) => {
+    for (const operation of CALL_OPERATIONS) {
+      this.#circuits.set(operation, new Circuit(operation, next, this.#options, this.#observer));
+    }
+    return async (request) => {
+      const circuit = this.#circuits.get(request.operation);
+      if (circuit === undefined) return next(request);
+      // It may have opened while the call stood in the limiter's queue.
+      if (circuit.refuses()) throw this.#refusal(circuit);
+      return circuit.fire(request);
+    };
+  };
+
+  /** Whether a call of this operation would be let through now. */
+  admits(operation: CallOperation): boolean {
+    return !(this.#circuits.get(operation)?.refuses() ?? false);
+  }
+
+  read(): readonly CircuitView[] {
+    return [...this.#circuits.values()].map((circuit) => circuit.view);
+  }
+
+  close(): void {
+    for (const circuit of this.#circuits.values()) circuit.close();
+  }
+
+  #refusal(circuit: Circuit): RegistryFailure {
+    const { nextAttemptAtMs } = circuit.view;
+    return new RegistryFailure('CIRCUIT_OPEN', this.#registryName, {
+      refusedHere: true,
+      // Half open with its one probe on the way: the probe's answer decides, and no moment is known before it.
+      retryAfterMs: nextAttemptAtMs === null ? null : Math.max(0, nextAttemptAtMs - Date.now()),
+    });
+  }
+}
+
+class Circuit {
+  readonly #breaker: CircuitBreaker<[UpstreamRequest], UpstreamResponse>;
+  #view: CircuitView;
+
+  constructor(operation: CallOperation, next: Handler, options: RegistryConfig['circuit'], observer: UpstreamObserver) {
+    this.#view = { operation, state: 'CLOSED', sinceMs: Date.now(), nextAttemptAtMs: null };
+    this.#breaker = new CircuitBreaker(next, {
+      // Time is the timeout layer's alone; opossum's cache, coalescing, capacity and abort controller stay off.
+      timeout: false,
+      errorThresholdPercentage: options.errorThresholdPercentage,
+      volumeThreshold: options.volumeThreshold,
+      rollingCountTimeout: options.window,
+      rollingCountBuckets: WINDOW_PARTS,
+      rollingPercentilesEnabled: false,
+      enableSnapshots: false,
+      resetTimeout: options.resetTimeout,
+      errorFilter: (error: unknown) => !speaksOfRegistry(error),
+    });
+    const enter = (state: CircuitView['state']): void => {
+      const nowMs = Date.now();
+      const nextAttemptAtMs = state === 'OPEN' ? nowMs + options.resetTimeout : null;
+      this.#view = { operation, state, sinceMs: nowMs, nextAttemptAtMs };
+      observer.onCircuitChange(operation, state);
+    };
+    this.#breaker.on('open', () => enter('OPEN'));
+    this.#breaker.on('halfOpen', () => enter('HALF_OPEN'));
+    this.#breaker.on('close', () => enter('CLOSED'));
+  }
+
+  get view(): CircuitView {
+    return this.#view;
+  }
+
+  /** Open, or half open with its one probe under way. */
+  refuses(): boolean {
+    return !this.#breaker.closed && !this.#breaker.pendingClose && !this.#breaker.isShutdown;
+  }
+
+  fire(request: UpstreamRequest): Promise<UpstreamResponse> {
+    return this.#breaker.fire(request);
+  }
+
+  close(): void {
+    this.#breaker.shutdown();
+  }
+}
+
+/** Failures that say the registry is ill. The others speak of the request, the credentials or the pace. */
+function speaksOfRegistry(error: unknown): boolean {
+  if (!(error instanceof RegistryFailure)) return true;
+  switch (error.type) {
+    case 'CONNECTION':
+    case 'TIMEOUT':
+    case 'PROTOCOL':
+    case 'SERVER':
+    case 'TLS':
+      return true;
+    case 'AUTHENTICATION':
+    case 'AUTHORIZATION':
+    case 'RATE_LIMIT':
+    case 'CIRCUIT_OPEN':
+    case 'NOT_FOUND':
+    case 'CONFLICT':
+    case 'INVALID':
+    case 'READ_ONLY':
+      return false;
+  }
+}

@@ -1,0 +1,95 @@
+import type { RegistryFailure } from '../../src/domain/errors.ts';
+import type { CacheOutcome } from '../../src/domain/search.ts';
+import type { Attempt } from './receive.ts';
+
+/** What is asked of a registry, as far as circuits and timeouts tell apart. */
+export type CallOperation = 'SEARCH' | 'TEMPLATE' | 'CATALOG';
+
+/** The operations in the order in which they are shown. */
+export const CALL_OPERATIONS: readonly CallOperation[] = ['SEARCH', 'TEMPLATE', 'CATALOG'];
+
+/** The body of an answer, whole and decompressed, with the members of its head that say what it is. */
+export interface ReceivedBody {
+  readonly bytes: Buffer;
+  /** In lower case, without parameters; empty when the registry sent none. */
+  readonly mediaType: string;
+  readonly etag: string | null;
+  readonly reprDigest: string | null;
+}
+
+/** Who waits for a call. It grows while callers join, so that a queue or a retry can see whether anybody is left. */
+export interface Waiters {
+  /** On the clock of `performance.now()`. */
+  latestDeadlineMs: number;
+}
+
+/** One GET to a registry. Everything a layer needs travels in it; a layer that changes something passes a copy on. */
+export interface UpstreamRequest {
+  readonly operation: CallOperation;
+  /** After the registry's URL, with its query, already encoded: equal requests have equal paths. */
+  readonly path: string;
+  readonly accept: string;
+  /** Of the body, decompressed. */
+  readonly maxBytes: number;
+  /** Of one attempt, from its first byte out to its last byte in. */
+  readonly timeoutMs: number;
+  /** Larger answers are not kept. */
+  readonly keepUpToBytes: number;
+  /** How long the answer may be used again. 0: never. */
+  readonly lifetimeMs: number;
+  /** ANSWER: a 404 says that there is none, and that is an answer (null). FAILURE: a 404 is a NOT_FOUND. */
+  readonly absence: 'ANSWER' | 'FAILURE';
+  /** Makes the value of the body; throws when the body is none of the protocol. */
+  readonly parse: (body: ReceivedBody) => unknown;
+  /** Of this caller, on the clock of `performance.now()`. */
+  readonly deadlineMs: number;
+  /** On the clock of `Date.now()`: what was fetched before is not fresh enough. */
+  readonly notBeforeMs: number;
+  readonly background: boolean;
+  /** If-None-Match. */
+  readonly etag: string | null;
+  readonly waiters: Waiters;
+  /** Set by the timeout layer, for each attempt anew. */
+  readonly attempt: Attempt | null;
+}
+
+/** What the registry says about keeping its answer (RFC 9111). */
+export interface CacheDirectives {
+  readonly noStore: boolean;
+  /** Seconds of freshness it grants, in milliseconds; null: it says nothing. */
+  readonly maxAgeMs: number | null;
+}
+
+export interface UpstreamResponse {
+  /** PRESENT: `value` is what `parse` made. ABSENT: a 404 that is an answer, `value` null. UNCHANGED: a 304. */
+  readonly outcome: 'PRESENT' | 'ABSENT' | 'UNCHANGED';
+  readonly value: unknown;
+  /** Of the decompressed body: what the answer weighs in a cache. */
+  readonly sizeBytes: number;
+  readonly etag: string | null;
+  readonly directives: CacheDirectives;
+  /** When the answer was complete, on the clock of `Date.now()`. */
+  readonly fetchedAtMs: number;
+  readonly cache: CacheOutcome;
+  /** With cache STALE: why. */
+  readonly staleBecause: RegistryFailure | null;
+}
+
+/** Rejects with a RegistryFailure and nothing else. */
+export type Handler = (request: UpstreamRequest) => Promise<UpstreamResponse>;
+
+/** One concern of talking to a registry. To remove it is to delete its word in `chain.ts`. */
+export type Layer = (next: Handler) => Handler;
+
+/** Told what happens; must not throw. The layers import no metrics, the metrics listen here. */
+export interface UpstreamObserver {
+  onCacheOutcome(outcome: CacheOutcome): void;
+  /** One attempt left for the registry. */
+  onAttemptStart(): void;
+  /** It ended; `failure` null: well. */
+  onAttemptEnd(tookMs: number, failure: RegistryFailure | null): void;
+  onRetry(): void;
+  /** Refused by the limiter, without asking. */
+  onRateLimitRefusal(): void;
+  onCircuitChange(operation: CallOperation, state: 'OPEN' | 'HALF_OPEN' | 'CLOSED'): void;
+}

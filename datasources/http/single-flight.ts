@@ -1,0 +1,33 @@
+import type { Layer, UpstreamResponse, Waiters } from './layer.ts';
+
+interface Flight {
+  readonly startedAtMs: number;
+  readonly waiters: Waiters;
+  readonly answer: Promise<UpstreamResponse>;
+}
+
+/**
+ * Lets equal requests share one call: the same path under the same conditions (contract 5.10). Nobody owns the call: it
+ * goes on when the one who began it leaves, and its latest deadline is that of all who joined. A call that began before a
+ * caller's `notBeforeMs` is not joined, for its answer may be older than that.
+ */
+export function createSingleFlightLayer(): Layer {
+  const flights = new Map<string, Flight>();
+  return (next) => (request) => {
+    const key = request.etag === null ? request.path : `${request.etag} ${request.path}`;
+    const running = flights.get(key);
+    if (running !== undefined && running.startedAtMs >= request.notBeforeMs) {
+      running.waiters.latestDeadlineMs = Math.max(running.waiters.latestDeadlineMs, request.deadlineMs);
+      return running.answer;
+    }
+    const waiters: Waiters = { latestDeadlineMs: request.deadlineMs };
+    const answer = next({ ...request, waiters });
+    const flight: Flight = { startedAtMs: Date.now(), waiters, answer };
+    flights.set(key, flight);
+    const land = (): void => {
+      if (flights.get(key) === flight) flights.delete(key);
+    };
+    answer.then(land, land);
+    return answer;
+  };
+}

@@ -1,0 +1,20 @@
+import { RegistryFailure } from '../../src/domain/errors.ts';
+import type { Layer } from './layer.ts';
+import { Attempt } from './receive.ts';
+
+/**
+ * Ends an attempt, connection and all, when it has taken `request.timeoutMs` (the registry's `timeouts`, contract 2) from
+ * its start to the last byte of its body. The only clock on an attempt: what a caller waits is another matter, see
+ * `cache.ts`.
+ */
+export function createTimeoutLayer(registryName: string): Layer {
+  return (next) => async (request) => {
+    const attempt = new Attempt();
+    const timer = setTimeout(() => attempt.end(new RegistryFailure('TIMEOUT', registryName)), request.timeoutMs);
+    try {
+      return await next({ ...request, attempt });
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+}

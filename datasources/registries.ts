@@ -1,0 +1,107 @@
+import type { LookupFunction } from 'node:net';
+import { createAnswerStore } from '../src/cache/answer-store.ts';
+import type { RegistryConfig, RegistryKind } from '../src/config/config.ts';
+import type { RegistrySource } from '../src/domain/registry.ts';
+import { RegistryMeter } from '../src/telemetry/registry-metrics.ts';
+import { HealthMonitor } from './health-monitor.ts';
+import type { AnswerCache } from './http/cache.ts';
+import { openUpstream } from './http/chain.ts';
+import type { UpstreamObserver } from './http/layer.ts';
+import { marketplace } from './marketplace/index.ts';
+import { createRestRegistry, type RegistryDefinition } from './rest-registry.ts';
+
+/** The kinds of registry: one line each, one folder each. */
+const KINDS: Readonly<Record<RegistryKind, RegistryDefinition>> = {
+  marketplace,
+};
+
+/** All registries share one cache of this size. */
+const CACHE_BYTES = 128 * 1024 * 1024;
+
+export interface OpenRegistriesOptions {
+  readonly logger?: { warn(detail: object, message: string): void };
+  /** As `Date.now()`; for health and metrics alone. */
+  readonly now?: () => number;
+  /** Bytes of answers kept in the process. */
+  readonly cacheBytes?: number;
+  /** Stands for the system's resolver. */
+  readonly lookup?: LookupFunction;
+}
+
+/** The registries of a configuration, open for calls. */
+export interface OpenRegistries {
+  /** In the order they were given, which is the resolution order. */
+  readonly sources: readonly RegistrySource[];
+  /** Resolves when every registry was tried once, however it answered (contract 3, /readyz). */
+  whenTriedOnce(): Promise<void>;
+  /** Stops health checks and cuts every connection; calls that are under way fail. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the registries of a configuration (in resolution order): connections are made when the first call or health check
+ * needs one. Throws an Error naming the registry whose SSH key cannot be read.
+ */
+export function openRegistries(
+  configs: readonly RegistryConfig[],
+  options: OpenRegistriesOptions = {},
+): OpenRegistries {
+  const store = createAnswerStore(options.cacheBytes ?? CACHE_BYTES, (error) =>
+    options.logger?.warn({ error }, 'the cache of registry answers failed'),
+  );
+  const opened = configs.map((config, rank) => openRegistry(config, rank, store, options));
+  return {
+    sources: opened.map((registry) => registry.source),
+    async whenTriedOnce() {
+      await Promise.all(opened.map((registry) => registry.whenTriedOnce()));
+    },
+    async close() {
+      await Promise.all(opened.map((registry) => registry.close()));
+      await store.close();
+    },
+  };
+}
+
+function openRegistry(config: RegistryConfig, rank: number, cache: AnswerCache, options: OpenRegistriesOptions) {
+  const definition = KINDS[config.kind];
+  const now = options.now ?? Date.now;
+  const meter = new RegistryMeter(now);
+  let onCircuitChange = (): void => undefined;
+  const observer: UpstreamObserver = {
+    onCacheOutcome: (outcome) => meter.onCacheOutcome(outcome),
+    onAttemptStart: () => meter.onAttemptStart(),
+    onAttemptEnd: (tookMs, failure) => meter.onAttemptEnd(tookMs, failure),
+    onRetry: () => meter.onRetry(),
+    onRateLimitRefusal: () => meter.onRateLimitRefusal(),
+    onCircuitChange: (operation, state) => {
+      meter.onCircuitChange(operation, state);
+      onCircuitChange();
+    },
+  };
+  const upstream = openUpstream(config, { cache, observer, ...(options.lookup && { lookup: options.lookup }) });
+  const health = new HealthMonitor({
+    registryName: config.name,
+    upstream,
+    paths: definition.healthPaths,
+    intervalMs: config.health.interval,
+    timeoutMs: config.timeouts.health,
+    now,
+  });
+  onCircuitChange = () => health.noteCircuitChange();
+  const source = createRestRegistry({
+    config,
+    rank,
+    definition,
+    upstream,
+    readHealth: () => health.read(),
+    readMetrics: (windowMs) => meter.read(windowMs, upstream.countQueued()),
+  });
+  return {
+    source,
+    whenTriedOnce: () => health.whenTriedOnce(),
+    async close() {
+      health.close();
+      await upstream.close();
+    },
+  };
+}

@@ -1,0 +1,286 @@
+import { createHash } from 'node:crypto';
+import type { RegistryConfig } from '../src/config/config.ts';
+import { RegistryFailure } from '../src/domain/errors.ts';
+import { normalizeName } from '../src/domain/names.ts';
+import type {
+  Answer,
+  CallOptions,
+  RegistryHealth,
+  RegistryInfo,
+  RegistryMetrics,
+  RegistrySource,
+  RowPage,
+  RowRequest,
+} from '../src/domain/registry.ts';
+import type { CategoryCount, Template, TemplateContent, TemplateVersion } from '../src/domain/template.ts';
+import { readJson } from './http/body.ts';
+import type { Upstream } from './http/chain.ts';
+import type { ReceivedBody, UpstreamRequest } from './http/layer.ts';
+
+/** Bodies beyond these are refused, decompressed bytes counted. */
+const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
+const MAX_CONTENT_BYTES = 10 * 1024 * 1024;
+/** Documents beyond this are fetched again rather than kept: one would push a hundred windows out of the cache. */
+const KEEP_CONTENT_BYTES = 256 * 1024;
+/** Longer names are none (see the wire), so that nobody need be asked for one. */
+const MAX_NAME_LENGTH = 500;
+
+/** What mapping needs to know of the registry. */
+export interface MappingContext {
+  readonly registryName: string;
+  readonly popularityScale: number;
+}
+
+/**
+ * One kind of registry, as data and plain functions: where each thing is (paths after the registry's URL, already encoded)
+ * and how its JSON becomes ours. Mapping functions throw when a body is none of the protocol.
+ */
+export interface RegistryDefinition {
+  readonly kind: string;
+  /** The protocol can publish. */
+  readonly writable: boolean;
+  /** Asked in turn for a health check until one is there. */
+  readonly healthPaths: readonly [string, ...string[]];
+  readonly search: {
+    buildPath(request: RowRequest): string;
+    toPage(body: unknown, context: MappingContext, request: RowRequest): RowPage;
+  };
+  readonly template: {
+    buildPath(name: string, version: string | null): string;
+    /** null: it has no usable name or version. */
+    toTemplate(body: unknown, context: MappingContext): Template | null;
+  };
+  readonly versions: {
+    buildPath(name: string): string;
+    toVersions(body: unknown): readonly TemplateVersion[];
+  };
+  readonly content: { buildPath(name: string, version: string): string };
+  readonly categories: {
+    buildPath(): string;
+    toCategories(body: unknown): readonly CategoryCount[];
+  };
+}
+
+/** What a registry is built of. */
+export interface RestRegistryParts {
+  readonly config: RegistryConfig;
+  /** In the resolution order. */
+  readonly rank: number;
+  readonly definition: RegistryDefinition;
+  readonly upstream: Upstream;
+  readHealth(): RegistryHealth;
+  readMetrics(windowMs: number): RegistryMetrics;
+}
+
+/** What one operation asks for, beside what the caller wants. */
+type Endpoint<T> = Pick<UpstreamRequest, 'operation' | 'path' | 'timeoutMs' | 'lifetimeMs' | 'absence'> & {
+  readonly parse: (body: ReceivedBody) => T;
+  readonly accept?: string;
+  readonly maxBytes?: number;
+  readonly keepUpToBytes?: number;
+};
+
+/** Builds a registry from a definition: fetch (through the http layers), parse, map. */
+export function createRestRegistry(parts: RestRegistryParts): RegistrySource {
+  return new RestRegistry(parts);
+}
+
+class RestRegistry implements RegistrySource {
+  readonly info: RegistryInfo;
+  readonly #parts: RestRegistryParts;
+  readonly #context: MappingContext;
+
+  constructor(parts: RestRegistryParts) {
+    const { config, definition } = parts;
+    this.info = Object.freeze({
+      name: config.name,
+      type: config.type,
+      kind: config.kind,
+      url: config.url,
+      rank: parts.rank,
+      writable: definition.writable,
+      namespace: config.namespace,
+      claims: config.claims,
+      access: config.access,
+    });
+    this.#parts = parts;
+    this.#context = { registryName: config.name, popularityScale: config.popularityScale };
+  }
+
+  searchRows(request: RowRequest, options: CallOptions): Promise<Answer<RowPage>> {
+    const { config, definition } = this.#parts;
+    return this.#call(
+      {
+        operation: 'SEARCH',
+        path: definition.search.buildPath(request),
+        timeoutMs: config.timeouts.search,
+        lifetimeMs: config.cache.search,
+        absence: 'FAILURE',
+        parse: (body) => definition.search.toPage(this.#readJson(body), this.#context, request),
+      },
+      options,
+    );
+  }
+
+  async fetchTemplate(name: string, version: string | null, options: CallOptions): Promise<Answer<Template | null>> {
+    if (!isAskable(name) || !isAskable(version ?? 'newest')) return unaskedAnswer();
+    const { config, definition } = this.#parts;
+    return this.#call<Template | null>(
+      {
+        operation: 'TEMPLATE',
+        path: definition.template.buildPath(name, version),
+        timeoutMs: config.timeouts.template,
+        lifetimeMs: config.cache.template,
+        absence: 'ANSWER',
+        parse: (body) => this.#readTemplate(body, name, version),
+      },
+      options,
+    );
+  }
+
+  async fetchVersions(name: string, options: CallOptions): Promise<Answer<readonly TemplateVersion[] | null>> {
+    if (!isAskable(name)) return unaskedAnswer();
+    const { config, definition } = this.#parts;
+    return this.#call<readonly TemplateVersion[] | null>(
+      {
+        operation: 'TEMPLATE',
+        path: definition.versions.buildPath(name),
+        timeoutMs: config.timeouts.template,
+        lifetimeMs: config.cache.template,
+        absence: 'ANSWER',
+        parse: (body) => definition.versions.toVersions(this.#readJson(body)),
+      },
+      options,
+    );
+  }
+
+  async fetchContent(name: string, version: string, options: CallOptions): Promise<Answer<TemplateContent | null>> {
+    if (!isAskable(name) || !isAskable(version)) return unaskedAnswer();
+    const { config, definition } = this.#parts;
+    const content = this.#call<TemplateContent | null>(
+      {
+        operation: 'TEMPLATE',
+        path: definition.content.buildPath(name, version),
+        timeoutMs: config.timeouts.template,
+        lifetimeMs: config.cache.template,
+        absence: 'ANSWER',
+        accept: '*/*',
+        maxBytes: MAX_CONTENT_BYTES,
+        keepUpToBytes: KEEP_CONTENT_BYTES,
+        parse: (body) => this.#readContent(body),
+      },
+      options,
+    );
+    // Without an answer about the template there is nothing to compare with; the document's own digests were compared.
+    const listed = this.fetchTemplate(name, version, options).then(
+      (answer) => answer.value?.digest ?? null,
+      () => null,
+    );
+    const [answer, digest] = await Promise.all([content, listed]);
+    if (answer.value !== null && digest !== null && digest !== answer.value.digest) {
+      throw this.#protocolFailure('the document is not the one whose digest the template states');
+    }
+    return answer;
+  }
+
+  fetchCategories(options: CallOptions): Promise<Answer<readonly CategoryCount[]>> {
+    const { config, definition } = this.#parts;
+    return this.#call(
+      {
+        operation: 'CATALOG',
+        path: definition.categories.buildPath(),
+        timeoutMs: config.timeouts.template,
+        lifetimeMs: config.cache.catalog,
+        absence: 'FAILURE',
+        parse: (body) => definition.categories.toCategories(this.#readJson(body)),
+      },
+      options,
+    );
+  }
+
+  canAnswer(): boolean {
+    return this.#parts.upstream.admits('SEARCH');
+  }
+
+  readHealth(): RegistryHealth {
+    return this.#parts.readHealth();
+  }
+
+  readMetrics(windowMs: number): RegistryMetrics {
+    return this.#parts.readMetrics(windowMs);
+  }
+
+  async #call<T>(endpoint: Endpoint<T>, options: CallOptions): Promise<Answer<T>> {
+    const startedAtMs = performance.now();
+    const response = await this.#parts.upstream.call({
+      operation: endpoint.operation,
+      path: endpoint.path,
+      accept: endpoint.accept ?? 'application/json',
+      maxBytes: endpoint.maxBytes ?? MAX_ANSWER_BYTES,
+      keepUpToBytes: endpoint.keepUpToBytes ?? MAX_ANSWER_BYTES,
+      timeoutMs: endpoint.timeoutMs,
+      lifetimeMs: endpoint.lifetimeMs,
+      absence: endpoint.absence,
+      parse: endpoint.parse,
+      deadlineMs: options.deadlineMs,
+      notBeforeMs: options.notBeforeMs ?? 0,
+      background: options.background ?? false,
+      etag: null,
+      waiters: { latestDeadlineMs: options.deadlineMs },
+      attempt: null,
+    });
+    return {
+      // A path belongs to one operation, so what the cache has under it was made by this very `parse` (or is the null of
+      // an absence, which only operations whose T has null ask for).
+      value: response.value as T,
+      cache: response.cache,
+      fetchedAtMs: response.fetchedAtMs,
+      tookMs: performance.now() - startedAtMs,
+      staleBecause: response.staleBecause,
+    };
+  }
+
+  #readJson(body: ReceivedBody): unknown {
+    return readJson(this.info.name, body);
+  }
+
+  /** Another template than the one asked for would slip past claims and access, which go by the name. */
+  #readTemplate(body: ReceivedBody, name: string, version: string | null): Template {
+    const template = this.#parts.definition.template.toTemplate(this.#readJson(body), this.#context);
+    if (template === null) throw this.#protocolFailure('a template without a usable name or version');
+    if (template.name !== name && normalizeName(template.name) !== normalizeName(name)) {
+      throw this.#protocolFailure('another template than the one asked for');
+    }
+    if (version !== null && template.version !== version) {
+      throw this.#protocolFailure('another version than the one asked for');
+    }
+    return template;
+  }
+
+  /** The digest is computed here; one that the registry sends along (contract 4) must be the same. */
+  #readContent(body: ReceivedBody): TemplateContent {
+    const hash = createHash('sha256').update(body.bytes).digest();
+    const digest = `sha256:${hash.toString('hex')}`;
+    const tag = /sha256:[0-9a-f]{64}/i.exec(body.etag ?? '')?.[0];
+    if (tag !== undefined && tag.toLowerCase() !== digest)
+      throw this.#protocolFailure('the ETag is of another document');
+    const representation = /sha-256=:([A-Za-z0-9+/=]+):/.exec(body.reprDigest ?? '')?.[1];
+    if (representation !== undefined && representation !== hash.toString('base64')) {
+      throw this.#protocolFailure('Repr-Digest is of another document');
+    }
+    return Object.freeze({ bytes: body.bytes, mediaType: body.mediaType || 'application/octet-stream', digest });
+  }
+
+  #protocolFailure(logDetail: string): RegistryFailure {
+    return new RegistryFailure('PROTOCOL', this.info.name, { logDetail });
+  }
+}
+
+/** Whether a registry could have something of this name: "." and ".." would be another address. */
+function isAskable(text: string): boolean {
+  return text !== '' && text.length <= MAX_NAME_LENGTH && text !== '.' && text !== '..' && text.isWellFormed();
+}
+
+function unaskedAnswer(): Answer<null> {
+  return { value: null, cache: 'BYPASS', fetchedAtMs: Date.now(), tookMs: 0, staleBecause: null };
+}

@@ -42,16 +42,16 @@ export function createAnswerStore(maxBytes: number, onError: (error: unknown) =>
   };
 }
 
-/** keyv wraps what it keeps: the weight is the inner value's. */
+/** keyv wraps what it keeps, and its adapter for maps once more: the weight is the innermost value's. */
 interface Kept {
-  readonly value: Weighed;
+  readonly value: { readonly value: Weighed };
 }
 
 /** The part of Map that keyv asks of an in-process store. Expiry is keyv's; what expired leaves when room is needed. */
 function createByteBoundedMap(maxBytes: number) {
   const kept = new LRUCache<string, Kept>({
     maxSize: maxBytes,
-    sizeCalculation: ({ value }, key) => value.sizeBytes + key.length * 2 + ENTRY_OVERHEAD_BYTES,
+    sizeCalculation: (entry, key) => entry.value.value.sizeBytes + key.length * 2 + ENTRY_OVERHEAD_BYTES,
   });
   return {
     get: (key: string) => kept.get(key),

@@ -18,14 +18,19 @@ export interface ConfigFault {
 
 export type KeyPath = readonly (string | number)[];
 
-/** A configuration that cannot be used. The message lists every fault, one a line, ready for a terminal. */
+/** More on a terminal hide the first ones; `faults` has them all. */
+const MAX_SHOWN_FAULTS = 100;
+
+/** A configuration that cannot be used. The message lists the faults, one a line, ready for a terminal. */
 export class ConfigFaults extends Error {
   override readonly name = 'ConfigFaults';
   readonly faults: readonly ConfigFault[];
 
   constructor(faults: readonly ConfigFault[]) {
     const count = faults.length === 1 ? 'one fault' : `${faults.length} faults`;
-    super([`The configuration has ${count}:`, ...faults.map((fault) => `  ${formatFault(fault)}`)].join('\n'));
+    const shown = faults.slice(0, MAX_SHOWN_FAULTS).map((fault) => `  ${formatFault(fault)}`);
+    const rest = faults.length > shown.length ? [`  and ${faults.length - shown.length} more.`] : [];
+    super([`The configuration has ${count}:`, ...shown, ...rest].join('\n'));
     this.faults = faults;
   }
 }

@@ -9,10 +9,10 @@ import { formatKeyPath } from './faults.ts';
 import { interpolateText } from './interpolate.ts';
 
 /**
- * A hundred registries with every key take less than half. Parsing costs up to 10 µs a token, in some documents: a
- * megabyte of commas would keep the start waiting for eight seconds.
+ * A hundred registries with every key take half of it. Parsing costs up to 10 µs a token, in some documents: a megabyte
+ * of commas would keep the start waiting for eight seconds.
  */
-const MAX_TOKENS = 50_000;
+const MAX_TOKENS = 80_000;
 /** What a document may grow to by aliases, and how many of them there may be. */
 const MAX_VALUES = 50_000;
 const MAX_ALIASES = 100;

@@ -276,6 +276,12 @@ publish: {}
     expect(() => folder.load(`${REGISTRY}polcy: {}\nauht: {}`)).toThrow(/^The configuration has 2 faults:\n {2}\//);
   });
 
+  it('keeps the terminal readable where there are hundreds', () => {
+    const lines = sentences(`${REGISTRY}${Array.from({ length: 250 }, (_, index) => `x${index}: 1`).join('\n')}`);
+    expect(lines).toHaveLength(101);
+    expect(lines.at(-1)).toBe('and 150 more.');
+  });
+
   it('shows nothing that could steer a terminal', () => {
     const [line] = sentences(`${REGISTRY}    kind: "\\e[31m\\u202e\\nx"`);
     expect(line).toContain('but "\\u001b[31m\\u{202e}\\nx" was given');

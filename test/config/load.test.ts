@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { demoConfig, loadConfig, parseConfigObject } from '../../src/config/load.ts';
 import { ConfigFolder, faultsOf, sentencesOf } from './folder.ts';
@@ -246,6 +248,16 @@ describe('the secret that seals cursors', () => {
     expect(statSync(join(folder.path, 'data', 'secret')).mode & 0o777).toBe(0o600);
   });
 
+  it('is the same for processes that start at once', async () => {
+    using folder = new ConfigFolder();
+    const module = new URL('../../src/config/secret.ts', import.meta.url).href;
+    const script = `import { loadOrCreateSecret } from '${module}'; console.log(loadOrCreateSecret('${folder.path}/data'));`;
+    const start = () => promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+    const outputs = await Promise.all([start(), start(), start(), start()]);
+    expect(new Set(outputs.map(({ stdout }) => stdout)).size).toBe(1);
+    expect(readdirSync(join(folder.path, 'data'))).toEqual(['secret']);
+  });
+
   it('is not made for a configuration with a fault', () => {
     using folder = new ConfigFolder();
     expect(faultsOf(() => folder.load(`${UNSEALED}policy: {}`))).toHaveLength(1);
@@ -340,6 +352,7 @@ describe('a file that is no configuration is refused at once', () => {
     ['a megabyte of brackets', '['.repeat(1_000_000)],
     ['a megabyte of quotes', '"'.repeat(1_000_000)],
     ['ninety thousand keys', lines(90_000, (i) => `k${i}: 1`)],
+    ['eight thousand unknown keys', lines(8_000, (i) => `k${i}: 1`)],
     ['an alias bomb', bomb],
     ['an alias within its own anchor', 'a: &a [*a, *a]'],
     ['deep nesting', lines(300, (i) => `${' '.repeat(i)}a:`)],

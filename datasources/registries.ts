@@ -1,6 +1,6 @@
 import type { LookupFunction } from 'node:net';
 import { createAnswerStore } from '../src/cache/answer-store.ts';
-import type { RegistryConfig, RegistryKind } from '../src/config/config.ts';
+import type { RegistryConfig } from '../src/config/config.ts';
 import type { RegistrySource } from '../src/domain/registry.ts';
 import { RegistryMeter } from '../src/telemetry/registry-metrics.ts';
 import { HealthMonitor } from './health-monitor.ts';
@@ -11,7 +11,7 @@ import { marketplace } from './marketplace/index.ts';
 import { createRestRegistry, type RegistryDefinition } from './rest-registry.ts';
 
 /** The kinds of registry: one line each, one folder each. */
-const KINDS: Readonly<Record<RegistryKind, RegistryDefinition>> = {
+const KINDS: Readonly<Record<RegistryConfig['kind'], RegistryDefinition>> = {
   marketplace,
 };
 

@@ -110,7 +110,7 @@ function parseRow(entry: unknown, context: WireContext): WireRow | null {
   if (wire === null) return null;
   const name = readIdentifier(wire.name, NAME_LENGTH);
   const version = readIdentifier(wire.version, VERSION_LENGTH);
-  return name === null || version === null || name === '' ? null : new WireRow(wire, name, version, context);
+  return name === null || version === null ? null : new WireRow(wire, name, version, context);
 }
 
 /** A row whose forty members are mapped when somebody looks: most rows of a window are only compared. */
@@ -120,8 +120,9 @@ class WireRow implements CatalogRow {
   readonly nameLower: string;
   readonly popularity: number | null;
   readonly rating: number | null;
-  readonly updatedAtMs: number | null;
   readonly #context: WireContext;
+  readonly #updatedAt: unknown;
+  #updatedAtMs: number | null | undefined = undefined;
   #wire: WireObject | null;
   #template: Template | null = null;
 
@@ -133,9 +134,15 @@ class WireRow implements CatalogRow {
     this.nameLower = name.toLowerCase();
     this.popularity = downloads === null ? null : downloads * context.popularityScale;
     this.rating = readNumber(market.rating ?? wire.rating, 0, 5);
-    this.updatedAtMs = readTimeMs(wire.updated_at);
+    this.#updatedAt = wire.updated_at;
     this.#context = context;
     this.#wire = wire;
+  }
+
+  /** Read on first use: parsing fifty times is a measurable part of a cold window, and one order in five needs them. */
+  get updatedAtMs(): number | null {
+    if (this.#updatedAtMs === undefined) this.#updatedAtMs = readTimeMs(this.#updatedAt);
+    return this.#updatedAtMs;
   }
 
   get template(): Template {

@@ -146,14 +146,16 @@ export class BadCursor extends Error {
   }
 }
 
-/** Registries without which there is no true answer. `alternatives` are filled in by whoever knows some. */
+/** Registries without which there is no true answer. `alternatives` are names that may do instead, where some are known. */
 export class RegistriesUnavailable extends Error {
   override readonly name = 'RegistriesUnavailable';
   readonly failures: readonly RegistryFailure[];
+  readonly alternatives: readonly string[];
 
-  constructor(failures: readonly RegistryFailure[]) {
+  constructor(failures: readonly RegistryFailure[], alternatives: readonly string[] = []) {
     super(failures.map((failure) => failure.message).join(' '));
     this.failures = failures;
+    this.alternatives = alternatives;
   }
 }
 

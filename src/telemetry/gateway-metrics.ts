@@ -3,16 +3,13 @@
  * ten seconds, of which the last hour's are kept.
  */
 import type { LatencySummary } from '../domain/registry.ts';
+import { LatencyHistogram } from './latency-histogram.ts';
 
 const SLICE_MS = 10_000;
 const HOUR_MS = 3_600_000;
 const SLICE_COUNT = HOUR_MS / SLICE_MS;
 /** Templates counted in one slice; later ones of the same ten seconds are left out. */
 const MAX_TEMPLATES_PER_SLICE = 200;
-/** Times are counted in classes that grow by a tenth: from 0.1 ms to over a minute in 144 of them, each figure true to 5 %. */
-const CLASS_GROWTH = 1.1;
-const LEAST_CLASS_MS = 0.1;
-const CLASS_COUNT = 144;
 
 interface ViewedTemplate {
   readonly name: string;
@@ -21,10 +18,8 @@ interface ViewedTemplate {
 
 interface Slice {
   readonly startMs: number;
-  readonly latencyClasses: Uint32Array;
+  readonly latencies: LatencyHistogram;
   searches: number;
-  searchMs: number;
-  slowestMs: number;
   operations: number;
   failedOperations: number;
   readonly errors: Map<string, number>;
@@ -67,10 +62,7 @@ export function createGatewayMetrics(now: () => number = Date.now): GatewayMetri
     countSearch(tookMs) {
       const slice = currentSlice();
       slice.searches += 1;
-      slice.searchMs += tookMs;
-      slice.slowestMs = Math.max(slice.slowestMs, tookMs);
-      const index = classOf(tookMs);
-      slice.latencyClasses[index] = (slice.latencyClasses[index] ?? 0) + 1;
+      slice.latencies.record(tookMs);
     },
     countOperation(errorCodes) {
       const slice = currentSlice();
@@ -95,10 +87,8 @@ export function createGatewayMetrics(now: () => number = Date.now): GatewayMetri
 function startSlice(startMs: number): Slice {
   return {
     startMs,
-    latencyClasses: new Uint32Array(CLASS_COUNT),
+    latencies: new LatencyHistogram(),
     searches: 0,
-    searchMs: 0,
-    slowestMs: 0,
     operations: 0,
     failedOperations: 0,
     errors: new Map(),
@@ -106,16 +96,13 @@ function startSlice(startMs: number): Slice {
   };
 }
 
-function classOf(tookMs: number): number {
-  if (!(tookMs > LEAST_CLASS_MS)) return 0;
-  return Math.min(CLASS_COUNT - 1, Math.ceil(Math.log(tookMs / LEAST_CLASS_MS) / Math.log(CLASS_GROWTH)));
-}
-
 function readSlices(slices: readonly Slice[]): GatewayMetricsReading {
   const operations = sum(slices, (slice) => slice.operations);
+  const latencies = new LatencyHistogram();
+  for (const slice of slices) latencies.add(slice.latencies);
   return {
     searches: sum(slices, (slice) => slice.searches),
-    responseTime: summarizeLatency(slices),
+    responseTime: latencies.summarize(),
     errorRate: operations === 0 ? null : sum(slices, (slice) => slice.failedOperations) / operations,
     errors: countErrors(slices),
     popularTemplates: countViews(slices),
@@ -124,32 +111,6 @@ function readSlices(slices: readonly Slice[]): GatewayMetricsReading {
 
 function sum(slices: readonly Slice[], read: (slice: Slice) => number): number {
   return slices.reduce((total, slice) => total + read(slice), 0);
-}
-
-function summarizeLatency(slices: readonly Slice[]): LatencySummary {
-  const count = sum(slices, (slice) => slice.searches);
-  if (count === 0) return { mean: null, p50: null, p95: null, p99: null, max: null };
-  const max = Math.max(...slices.map((slice) => slice.slowestMs));
-  const classes = Array.from({ length: CLASS_COUNT }, (_, index) =>
-    sum(slices, (slice) => slice.latencyClasses[index] ?? 0),
-  );
-  return {
-    mean: sum(slices, (slice) => slice.searchMs) / count,
-    p50: readPercentile(classes, count * 0.5, max),
-    p95: readPercentile(classes, count * 0.95, max),
-    p99: readPercentile(classes, count * 0.99, max),
-    max,
-  };
-}
-
-/** The upper bound of the class in which the sample of that rank lies; never more than the longest sample. */
-function readPercentile(classes: readonly number[], rank: number, max: number): number {
-  let seen = 0;
-  for (const [index, count] of classes.entries()) {
-    seen += count;
-    if (seen >= rank) return Math.min(max, LEAST_CLASS_MS * CLASS_GROWTH ** index);
-  }
-  return max;
 }
 
 function countErrors(slices: readonly Slice[]): { name: string; count: number }[] {

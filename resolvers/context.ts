@@ -1,0 +1,43 @@
+/** What every resolver is given beside its arguments. One is made for each request. */
+import type { Caller } from '../src/domain/caller.ts';
+import type { LatencySummary } from '../src/domain/registry.ts';
+import type { Template } from '../src/domain/template.ts';
+import type { FederationView } from '../src/federation/answers.ts';
+
+/** What was counted over one window of time. */
+export interface GatewayReading {
+  readonly searches: number;
+  readonly responseTime: LatencySummary;
+  /** 0..1; null before the first operation. */
+  readonly errorRate: number | null;
+  /** The most frequent first. */
+  readonly errors: readonly { readonly name: string; readonly count: number }[];
+  /** The most popular first, of all registries: to be narrowed to those that the caller may see. */
+  readonly popularTemplates: readonly {
+    readonly name: string;
+    readonly registryName: string;
+    readonly views: number;
+  }[];
+}
+
+/** The gateway as it shows and counts itself. */
+export interface GatewayStatus {
+  readonly version: string;
+  /** On the clock of `Date.now()`. */
+  readonly startedAtMs: number;
+  readMetrics(windowMs: number): GatewayReading;
+  countSearch(tookMs: number): void;
+  countView(template: Pick<Template, 'name' | 'registryName'>): void;
+}
+
+export interface RequestContext {
+  /** Shows exactly what the caller may see. */
+  readonly view: FederationView;
+  readonly caller: Caller;
+  readonly requestId: string;
+  /** The largest page that may be asked for. */
+  readonly maxPageSize: number;
+  /** "https://host" as the caller reached the gateway; null where its request did not say. */
+  readonly origin: string | null;
+  readonly gateway: GatewayStatus;
+}

@@ -1,0 +1,18 @@
+/** All resolvers: one file for each file of the schema. A field that is not here is read from its object by name. */
+import { gatewayResolvers } from './gateway.ts';
+import { nodeResolvers } from './node.ts';
+import { registryResolvers } from './registry.ts';
+import { scalars } from './scalars.ts';
+import { searchResolvers } from './search.ts';
+import { templateResolvers } from './template.ts';
+import { viewerResolvers } from './viewer.ts';
+
+export const resolvers = [
+  scalars,
+  nodeResolvers,
+  searchResolvers,
+  templateResolvers,
+  registryResolvers,
+  gatewayResolvers,
+  viewerResolvers,
+];

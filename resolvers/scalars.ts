@@ -1,0 +1,80 @@
+/** The scalars of schema/scalars.graphql. Inside the gateway a DateTime is a number of milliseconds since the epoch. */
+import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
+
+// RFC 3339, section 5.6: the offset is required, the fraction is not.
+const RFC_3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:[Zz]|[+-](\d{2}):(\d{2}))$/;
+
+/** The largest time a Date can hold, in milliseconds (ECMA-262, "Time Values and Time Range"). */
+const MAX_TIME_MS = 8.64e15;
+
+/** Reads RFC 3339 text; gives milliseconds since the epoch, or null where it is none (a 30th of February included). */
+export function parseDateTimeMs(text: string): number | null {
+  const match = RFC_3339.exec(text);
+  if (match === null) return null;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, offsetHour = 0, offsetMinute = 0] = match
+    .slice(1)
+    .map((part: string | undefined) => Number(part ?? 0));
+  const daysInMonth = new Date(Date.UTC(year, month, 0)).getUTCDate();
+  if (month < 1 || month > 12 || day < 1 || day > daysInMonth) return null;
+  if (hour > 23 || minute > 59 || second > 59 || offsetHour > 23 || offsetMinute > 59) return null;
+  const timeMs = Date.parse(text.toUpperCase());
+  return Number.isNaN(timeMs) ? null : timeMs;
+}
+
+function readDateTime(value: unknown): number {
+  const timeMs = typeof value === 'string' ? parseDateTimeMs(value) : null;
+  if (timeMs === null) {
+    throw new GraphQLError('A DateTime must be RFC 3339 text with an offset, such as "2026-03-01T12:00:00Z".');
+  }
+  return timeMs;
+}
+
+function readUrl(value: unknown): string {
+  if (typeof value === 'string' && /^https?:\/\//i.test(value) && URL.canParse(value)) return value;
+  throw new GraphQLError('A URL must be an absolute http or https address.');
+}
+
+function readSafeInt(value: unknown): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
+  throw new GraphQLError('A SafeInt must be a whole number between -(2^53 - 1) and 2^53 - 1.');
+}
+
+function readStringLiteral(node: ValueNode): unknown {
+  return node.kind === Kind.STRING ? node.value : undefined;
+}
+
+function writeDateTime(value: unknown): string {
+  if (typeof value === 'number' && Math.abs(value) <= MAX_TIME_MS) return new Date(value).toISOString();
+  throw new TypeError('A DateTime must be milliseconds since the epoch.');
+}
+
+function writeUrl(value: unknown): string {
+  if (typeof value === 'string' && /^https?:\/\//i.test(value)) return value;
+  throw new TypeError('A URL must be an absolute http or https address.');
+}
+
+function writeSafeInt(value: unknown): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
+  throw new TypeError('A SafeInt must be a whole number that a double holds exactly.');
+}
+
+export const scalars = {
+  DateTime: new GraphQLScalarType<number, string>({
+    name: 'DateTime',
+    serialize: writeDateTime,
+    parseValue: readDateTime,
+    parseLiteral: (node) => readDateTime(readStringLiteral(node)),
+  }),
+  URL: new GraphQLScalarType<string, string>({
+    name: 'URL',
+    serialize: writeUrl,
+    parseValue: readUrl,
+    parseLiteral: (node) => readUrl(readStringLiteral(node)),
+  }),
+  SafeInt: new GraphQLScalarType<number, number>({
+    name: 'SafeInt',
+    serialize: writeSafeInt,
+    parseValue: readSafeInt,
+    parseLiteral: (node) => readSafeInt(node.kind === Kind.INT ? Number(node.value) : undefined),
+  }),
+};

@@ -1,0 +1,191 @@
+/**
+ * An upper bound of what an operation can cause: objects to be built, plus calls to registries. It is computed from the
+ * validated document and its variables, before anything is executed.
+ */
+import {
+  type DocumentNode,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type GraphQLCompositeType,
+  type GraphQLSchema,
+  getNamedType,
+  isCompositeType,
+  isInterfaceType,
+  isObjectType,
+  Kind,
+  type OperationDefinitionNode,
+  type SelectionSetNode,
+  typeFromAST,
+} from 'graphql';
+import { QueryTooComplex } from './errors.ts';
+
+/** Entries assumed of a list whose length only its registry knows: dependencies, badges, findings, versions, categories. */
+const ASSUMED_ENTRIES = 10;
+/** What reading the whole schema costs, in the same measure. */
+const INTROSPECTION_COST = 100;
+/** Rows of a page when none is asked for (the contract's schema). */
+const DEFAULT_PAGE_SIZE = 20;
+
+export interface CostInput {
+  readonly schema: GraphQLSchema;
+  readonly document: DocumentNode;
+  readonly operation: OperationDefinitionNode;
+  /** As the client sent them: a page size that is no number is refused later, and counts as the default here. */
+  readonly variables: Readonly<Record<string, unknown>>;
+  /** How many registries the caller may see: each may be called for one question. */
+  readonly registryCount: number;
+  readonly maxCost: number;
+}
+
+/** What a field multiplies its selection by, and how many calls it makes itself. */
+interface FieldCost {
+  readonly entries: number;
+  readonly calls: number;
+}
+
+/** Throws QueryTooComplex when the operation could cost more than `maxCost`. */
+export function checkCost(input: CostInput): void {
+  const cost = measureCost(input);
+  if (cost <= input.maxCost) return;
+  const stated = cost < Number.MAX_SAFE_INTEGER ? String(cost) : 'a number beyond count';
+  throw new QueryTooComplex(
+    `An operation must cost ${input.maxCost} objects and registry calls at most; this one could cost ${stated}. ` +
+      'Ask for fewer entries, or for less of each.',
+  );
+}
+
+/** Objects plus registry calls, at most. */
+export function measureCost(input: CostInput): number {
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  for (const definition of input.document.definitions) {
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
+  }
+  // A fragment's cost depends on the page that it is spread in and on nothing else, so that each is measured once a page
+  // size. There are no more of these than root fields.
+  const measured = new Map<string, number>();
+
+  function measureSet(selectionSet: SelectionSetNode, type: GraphQLCompositeType, pageSize: number): number {
+    // GraphQL collects a fragment once in one selection, however often it is spread there.
+    const spread = new Set<string>();
+    let cost = 0;
+    for (const selection of selectionSet.selections) {
+      if (selection.kind === Kind.FIELD) cost += measureField(selection, type, pageSize);
+      else if (selection.kind === Kind.INLINE_FRAGMENT) {
+        const condition = selection.typeCondition && typeFromAST(input.schema, selection.typeCondition);
+        cost += measureSet(selection.selectionSet, isCompositeType(condition) ? condition : type, pageSize);
+      } else if (!spread.has(selection.name.value)) {
+        spread.add(selection.name.value);
+        cost += measureFragment(selection.name.value, pageSize);
+      }
+    }
+    return cost;
+  }
+
+  function measureFragment(name: string, pageSize: number): number {
+    const key = `${name} ${pageSize}`;
+    const known = measured.get(key);
+    if (known !== undefined) return known;
+    const fragment = fragments.get(name);
+    const type = fragment && typeFromAST(input.schema, fragment.typeCondition);
+    const cost =
+      fragment !== undefined && isCompositeType(type) ? measureSet(fragment.selectionSet, type, pageSize) : 0;
+    measured.set(key, cost);
+    return cost;
+  }
+
+  function measureField(field: FieldNode, type: GraphQLCompositeType, outerPageSize: number): number {
+    const name = field.name.value;
+    if (name.startsWith('__')) return name === '__typename' ? 0 : INTROSPECTION_COST;
+    const definition = isObjectType(type) || isInterfaceType(type) ? type.getFields()[name] : undefined;
+    const inner = definition && getNamedType(definition.type);
+    const coordinate = `${type.name}.${name}`;
+    const pageSize = coordinate === 'Query.search' ? readPageSize(field, input) : outerPageSize;
+    const { entries, calls } = fieldCost(coordinate, field, pageSize, input);
+    if (field.selectionSet === undefined || !isCompositeType(inner)) return calls;
+    return calls + entries * (1 + measureSet(field.selectionSet, inner, pageSize));
+  }
+
+  const root = input.schema.getRootType(input.operation.operation);
+  return root ? measureSet(input.operation.selectionSet, root, 0) : 0;
+}
+
+function fieldCost(coordinate: string, field: FieldNode, pageSize: number, input: CostInput): FieldCost {
+  const { registryCount } = input;
+  switch (coordinate) {
+    case 'Query.search':
+      return { entries: 1, calls: registryCount };
+    case 'TemplateConnection.edges':
+    case 'TemplateConnection.nodes':
+      return { entries: pageSize, calls: 0 };
+    case 'Query.node':
+      return { entries: 1, calls: 1 };
+    case 'Query.nodes': {
+      const ids = readArgument(field, 'ids', input);
+      const count = Array.isArray(ids) ? ids.length : 1;
+      return { entries: count, calls: count };
+    }
+    case 'Query.template':
+      return { entries: 1, calls: readArgument(field, 'registry', input) == null ? registryCount : 1 };
+    case 'Query.categories':
+      return { entries: ASSUMED_ENTRIES, calls: registryCount };
+    case 'Query.registries':
+    case 'Viewer.registries':
+    case 'TemplateCategory.registries':
+    case 'TemplateConnection.registries':
+      return { entries: registryCount, calls: 0 };
+    case 'Template.sources':
+      return { entries: registryCount, calls: registryCount };
+    case 'Template.sourcesComplete':
+    case 'Template.parent':
+    case 'TemplateDependency.template':
+      return { entries: 1, calls: registryCount };
+    case 'Template.versions':
+      return { entries: ASSUMED_ENTRIES, calls: 1 };
+    case 'Template.content':
+      return { entries: 1, calls: 1 };
+    case 'Template.alternatives':
+      return { entries: readCount(field, 'first', 3, input), calls: registryCount };
+    case 'GatewayMetrics.popularTemplates':
+      return { entries: readCount(field, 'first', 10, input), calls: 0 };
+    case 'Template.dependencies':
+    case 'Template.badges':
+    case 'SecurityScan.findings':
+    case 'TemplateConnection.facets':
+    case 'SearchFacet.values':
+      return { entries: ASSUMED_ENTRIES, calls: 0 };
+    default:
+      return { entries: 1, calls: 0 };
+  }
+}
+
+function readPageSize(field: FieldNode, input: CostInput): number {
+  return readCount(field, 'first', readCount(field, 'last', DEFAULT_PAGE_SIZE, input), input);
+}
+
+/** Never below 1: a negative size is refused by its resolver, and must not make up for the cost of another field. */
+function readCount(field: FieldNode, name: string, otherwise: number, input: CostInput): number {
+  const value = readArgument(field, name, input);
+  return typeof value === 'number' && Number.isFinite(value) ? Math.max(1, value) : otherwise;
+}
+
+/** The argument's value as far as the cost needs it: numbers, lists by their length, everything else as something given. */
+function readArgument(field: FieldNode, name: string, { variables, operation }: CostInput): unknown {
+  const value = field.arguments?.find((argument) => argument.name.value === name)?.value;
+  switch (value?.kind) {
+    case undefined:
+    case Kind.NULL:
+      return null;
+    case Kind.INT:
+      return Number(value.value);
+    case Kind.LIST:
+      return value.values;
+    case Kind.VARIABLE: {
+      const given = variables[value.name.value];
+      if (given !== undefined) return given;
+      const defined = operation.variableDefinitions?.find(({ variable }) => variable.name.value === value.name.value);
+      return defined?.defaultValue?.kind === Kind.INT ? Number(defined.defaultValue.value) : null;
+    }
+    default:
+      return value;
+  }
+}

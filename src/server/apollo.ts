@@ -1,0 +1,101 @@
+/** Apollo Server as the gateway runs it: it parses, validates, executes, and calls nobody. */
+import { ApolloServer, type ApolloServerPlugin, type GraphQLRequestListener } from '@apollo/server';
+import {
+  ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginInlineTraceDisabled,
+  ApolloServerPluginLandingPageDisabled,
+  ApolloServerPluginSchemaReportingDisabled,
+  ApolloServerPluginUsageReportingDisabled,
+} from '@apollo/server/plugin/disabled';
+import type { GraphQLFormattedError, GraphQLSchema } from 'graphql';
+import type { Logger } from 'pino';
+import type { RequestContext } from '../../resolvers/context.ts';
+import { checkCost } from '../access/document-cost.ts';
+import { RegistriesUnavailable, RegistryFailure } from '../domain/errors.ts';
+import { toGraphqlForm, translateError, translateGraphqlError, unwrap } from './client-errors.ts';
+
+export interface ApolloOptions {
+  readonly schema: GraphQLSchema;
+  readonly introspection: boolean;
+  /** Bound of what one operation may cost (src/access/document-cost.ts). */
+  readonly maxCost: number;
+  readonly log: Logger;
+  /** Told at the end of each operation, with the codes of its errors. */
+  readonly countOperation: (errorCodes: readonly string[]) => void;
+}
+
+/** Makes the server; it has to be started before it is asked, and stopped in the end. */
+export function createApollo(options: ApolloOptions): ApolloServer<RequestContext> {
+  const { schema, introspection, log } = options;
+  // Apollo's formatter is not told which request an error belongs to: the listener, which comes first, notes it here.
+  const requestIds = new WeakMap<object, string>();
+  return new ApolloServer<RequestContext>({
+    schema,
+    introspection,
+    hideSchemaDetailsFromClientErrors: !introspection,
+    includeStacktraceInErrorResponses: false,
+    allowBatchedHttpRequests: false,
+    persistedQueries: false,
+    csrfPrevention: true,
+    stopOnTerminationSignals: false,
+    nodeEnv: 'production',
+    logger: log,
+    plugins: [
+      // Its hook on every field costs more than all the rest of an execution.
+      ApolloServerPluginCacheControlDisabled(),
+      // These three would call home when an environment variable says so.
+      ApolloServerPluginInlineTraceDisabled(),
+      ApolloServerPluginSchemaReportingDisabled(),
+      ApolloServerPluginUsageReportingDisabled(),
+      ApolloServerPluginLandingPageDisabled(),
+      createListenerPlugin(options, requestIds),
+    ],
+    formatError: (formatted, error): GraphQLFormattedError => {
+      const requestId = (typeof error === 'object' && error !== null && requestIds.get(error)) || 'unknown';
+      return toGraphqlForm(translateGraphqlError(error, formatted.extensions?.code, requestId), formatted);
+    },
+  });
+}
+
+function createListenerPlugin(
+  { schema, maxCost, log, countOperation }: ApolloOptions,
+  requestIds: WeakMap<object, string>,
+): ApolloServerPlugin<RequestContext> {
+  const listener: GraphQLRequestListener<RequestContext> = {
+    async didResolveOperation({ document, operation, request, contextValue }) {
+      // Without one the execution fails by itself, and says which operations there are.
+      if (operation === undefined) return;
+      const registryCount = contextValue.view.registries.length;
+      checkCost({ schema, document, operation, variables: request.variables ?? {}, registryCount, maxCost });
+    },
+    async didEncounterErrors({ errors, contextValue: { requestId } }) {
+      for (const error of errors) {
+        requestIds.set(error, requestId);
+        logError(log, requestId, error, error.extensions?.code);
+      }
+    },
+    async willSendResponse({ response }) {
+      if (response.body.kind !== 'single') return;
+      const { errors, data } = response.body.singleResult;
+      const codes = errors?.map((error) => String(error.extensions?.code)) ?? [];
+      countOperation(codes);
+      // GraphQL over HTTP: an answer without data is a failed request, whoever is to blame.
+      if (data === undefined) response.http.status = codes.includes('INTERNAL_SERVER_ERROR') ? 500 : 400;
+    },
+  };
+  return { requestDidStart: async () => listener };
+}
+
+function logError(log: Logger, requestId: string, error: unknown, apolloCode: unknown): void {
+  const original = unwrap(error);
+  if (original instanceof RegistryFailure) logFailure(log, requestId, original);
+  else if (original instanceof RegistriesUnavailable) {
+    for (const failure of original.failures) logFailure(log, requestId, failure);
+  } else if (translateGraphqlError(error, apolloCode, requestId).code === 'INTERNAL_SERVER_ERROR') {
+    log.error({ requestId, err: original }, 'an operation failed by a defect');
+  } else if (translateError(original) === null) log.debug({ requestId }, 'an operation was refused');
+}
+
+function logFailure(log: Logger, requestId: string, { registryName, type, logDetail }: RegistryFailure): void {
+  log.warn({ requestId, registry: registryName, type, detail: logDetail }, 'a registry failed');
+}

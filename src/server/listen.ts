@@ -1,0 +1,50 @@
+/** A port that is listened on, and how it is left again. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+
+/** A request's headers, and the whole of it, must have arrived by then: slow senders hold no connection for longer. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Longer than the idle times of common proxies (60 s), which would otherwise send into a connection that is closing. */
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+}
+
+export interface Listener {
+  /** "http://host:port", without a path. */
+  readonly origin: string;
+  /** Accepts nothing more, waits for what is in flight for `graceMs` at most, then cuts it off. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Listens. Rejects with the system's error when the address cannot be had. */
+export async function listen({ host, port, handle }: ListenOptions): Promise<Listener> {
+  const server = createServer(
+    { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS },
+    (request, response) => void handle(request, response),
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new TypeError('A listening server must have a port.');
+  return {
+    origin: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
+    close: (graceMs) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+        server.close(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+        server.closeIdleConnections();
+      }),
+  };
+}

@@ -1,0 +1,139 @@
+/** What the gateway answers at which path. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Logger } from 'pino';
+import type { GatewayStatus, RequestContext } from '../../resolvers/context.ts';
+import type { Credentials } from '../access/authenticate.ts';
+import type { Caller } from '../domain/caller.ts';
+import type { FederationView } from '../federation/answers.ts';
+import { internalError, translateError } from './client-errors.ts';
+import { answerContent } from './content-endpoint.ts';
+import { answerExplorer } from './explorer.ts';
+import type { GraphqlExchange } from './graphql-endpoint.ts';
+import { type Answer, type Exchange, errorAnswer, JSON_TYPE, sendAnswer } from './responses.ts';
+
+export interface RouteOptions {
+  readonly answerGraphql: (exchange: GraphqlExchange) => Promise<Answer>;
+  readonly authenticate: (credentials: Credentials) => Caller;
+  readonly viewFor: (caller: Caller) => FederationView;
+  readonly gateway: GatewayStatus;
+  readonly maxPageSize: number;
+  /** Whether every registry was tried once, however it answered. */
+  readonly isReady: () => boolean;
+  readonly isDraining: () => boolean;
+  readonly log: Logger;
+}
+
+// What a client may call its request; anything else gets an id of ours.
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
+// A host name or address, and a port.
+const HOST = /^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
+
+/** Makes the handler of all requests. It never throws and always answers. */
+export function createRoutes(
+  options: RouteOptions,
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  return async (request, response) => {
+    const exchange: Exchange = {
+      response,
+      requestId: readRequestId(request),
+      headOnly: request.method === 'HEAD',
+      mustClose: options.isDraining,
+    };
+    try {
+      sendAnswer(exchange, await route(request, exchange.requestId, options));
+    } catch (error) {
+      sendAnswer(exchange, answerFailure(error, exchange.requestId, options.log));
+    }
+  };
+}
+
+async function route(request: IncomingMessage, requestId: string, options: RouteOptions): Promise<Answer> {
+  const url = request.url ?? '/';
+  const mark = url.indexOf('?');
+  const path = mark < 0 ? url : url.slice(0, mark);
+  if (path === '/graphql') {
+    return options.answerGraphql({
+      request,
+      requestId,
+      search: mark < 0 ? '' : url.slice(mark),
+      createContext: () => createContext(request, requestId, options),
+    });
+  }
+  if (path === '/healthz') return whenRead(request, () => statusAnswer(200, 'ok'));
+  // Whoever is denied is told nothing of the rest, not even what there is.
+  const caller = options.authenticate(readCredentials(request));
+  if (path === '/readyz') return whenRead(request, () => answerReadiness(options));
+  if (path.startsWith('/content/')) {
+    const rest = path.slice('/content/'.length);
+    return whenRead(request, () => answerContent(rest, request.headers, options.viewFor(caller)));
+  }
+  return whenRead(request, async () => {
+    const page = await answerExplorer(path, request.headers['if-none-match']);
+    return page ?? errorAnswer(404, 'NOT_FOUND', 'There is nothing at this path. GraphQL is at /graphql.');
+  });
+}
+
+async function whenRead(request: IncomingMessage, answer: () => Answer | Promise<Answer>): Promise<Answer> {
+  if (request.method === 'GET' || request.method === 'HEAD') return answer();
+  return errorAnswer(405, 'METHOD_NOT_ALLOWED', 'This path can only be read.', { Allow: 'GET, HEAD' });
+}
+
+function answerReadiness({ isReady, isDraining }: RouteOptions): Answer {
+  if (isDraining()) return statusAnswer(503, 'draining');
+  return isReady() ? statusAnswer(200, 'ready') : statusAnswer(503, 'starting');
+}
+
+function statusAnswer(status: number, word: string): Answer {
+  return { status, contentType: JSON_TYPE, body: `${JSON.stringify({ status: word })}\n` };
+}
+
+function createContext(request: IncomingMessage, requestId: string, options: RouteOptions): RequestContext {
+  const caller = options.authenticate(readCredentials(request));
+  return {
+    view: options.viewFor(caller),
+    caller,
+    requestId,
+    maxPageSize: options.maxPageSize,
+    origin: readOrigin(request),
+    gateway: options.gateway,
+  };
+}
+
+function readCredentials({ headers }: IncomingMessage): Credentials {
+  const apiKey = headers['x-api-key'];
+  return { authorization: headers.authorization, apiKey: Array.isArray(apiKey) ? apiKey.join(',') : apiKey };
+}
+
+function readRequestId({ headers }: IncomingMessage): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+}
+
+/** As the client reached us, behind a proxy too. It only ever shows in the answer to the client that sent it. */
+function readOrigin({ headers }: IncomingMessage): string | null {
+  const { host } = headers;
+  if (host === undefined || !HOST.test(host)) return null;
+  return `${headers['x-forwarded-proto'] === 'https' ? 'https' : 'http'}://${host}`;
+}
+
+/** Failures of the endpoints that are not GraphQL. */
+function answerFailure(error: unknown, requestId: string, log: Logger): Answer {
+  const known = translateError(error);
+  if (known === null) log.error({ requestId, err: error }, 'a request failed by a defect');
+  const { code, message } = known ?? internalError(requestId);
+  switch (code) {
+    case 'UNAUTHENTICATED':
+      return errorAnswer(401, code, message, { 'WWW-Authenticate': 'Bearer' });
+    case 'WITHDRAWN':
+      return errorAnswer(410, code, message);
+    case 'REGISTRY_ERROR':
+      return errorAnswer(502, code, message);
+    case 'BAD_USER_INPUT':
+    case 'BAD_CURSOR':
+    case 'QUERY_TOO_COMPLEX':
+      return errorAnswer(400, code, message);
+    case 'INTERNAL_SERVER_ERROR':
+      return errorAnswer(500, code, message);
+  }
+}

@@ -1,6 +1,19 @@
 /**
  * One scale for the rows of all registries (contract 5.8). The score is a pure function of the query and of text that every
  * registry has: no statistics of a corpus, no state, so that every replica gives every row the same place at any time.
+ *
+ *   x(t)     = Σ over fields f of  boost(f) · quality(t, f) / (1 − slope(f) + slope(f) · tokens(f) / usualTokens(f))
+ *   evidence = Σ w(t) · x(t) / (k + x(t))  /  Σ w(t)
+ *   coverage = Σ w(t) · best quality of t in any field  /  Σ w(t)
+ *   value    = (0.7 · evidence + 0.2 · name + 0.1 · phrase) · coverage
+ *   score    = value / 2, and 1/2 more where every term is found; scaled to an integer
+ *
+ * `evidence` is BM25F: terms are weighted by field and discounted by the field's length before they are summed, and the sum
+ * saturates once for each term (Robertson, Zaragoza, Taylor: Simple BM25 Extension to Multiple Weighted Fields, CIKM 2004).
+ * In place of the inverse document frequency stands a fixed prior, w(t) (relevance-words.ts). Coordination, that is coverage
+ * and the step for "every term", does what a frequency in the corpus would otherwise have to: who names several
+ * things wants them together. `name` is the share of the name that the query accounts for, which ranks "samtools" before
+ * "samtools/view"; `phrase` is the share of neighbouring terms that stand side by side in the text too.
  */
 import { specificityOf } from './relevance-words.ts';
 import { buildTrie, createHits, type Pattern, scanTerms, type TermHits, type TermTrie } from './term-scan.ts';
@@ -8,9 +21,9 @@ import {
   appendFolded,
   appendSeparator,
   createFoldedText,
-  equalsCompact,
   type FoldedText,
   foldName,
+  shareOfBeginning,
   splitTokens,
 } from './text.ts';
 
@@ -33,6 +46,8 @@ export interface CompiledQuery {
   readonly compact: string;
   readonly weights: Float64Array;
   readonly weightSum: number;
+  /** The least weight of a term that has to be found for "every term". */
+  readonly requiredWeight: number;
   readonly trie: TermTrie;
   /** Room for one scan and for the sum over the fields: scoring allocates nothing, and leaves nothing behind. */
   readonly hits: TermHits;
@@ -61,15 +76,24 @@ interface Field {
   readonly boost: number;
   readonly usualTokens: number;
   readonly slope: number;
+  /** From this length on the last term may stand for any token that begins with it: in running text one letter always would. */
+  readonly minLastUnits: number;
 }
-const NAME: Field = { boost: 6, usualTokens: 2, slope: 0.4 };
-const TITLE: Field = { boost: 3, usualTokens: 3, slope: 0.4 };
-const LABELS: Field = { boost: 1.5, usualTokens: 6, slope: 0.3 };
-const GROUPS: Field = { boost: 1, usualTokens: 2, slope: 0.3 };
-const DESCRIPTION: Field = { boost: 1, usualTokens: 20, slope: 0.5 };
+const NAME: Field = { boost: 6, usualTokens: 2, slope: 0.4, minLastUnits: 1 };
+const TITLE: Field = { boost: 3, usualTokens: 3, slope: 0.4, minLastUnits: 1 };
+const LABELS: Field = { boost: 1.5, usualTokens: 6, slope: 0.3, minLastUnits: 3 };
+const GROUPS: Field = { boost: 1, usualTokens: 2, slope: 0.3, minLastUnits: 3 };
+const DESCRIPTION: Field = { boost: 1, usualTokens: 20, slope: 0.5, minLastUnits: 3 };
+
+/** k: a term in a description of usual length counts half of what it can count at most. */
 const SATURATION = 1;
-/** A term that occurs more than once in a field, against once. */
+/** A term that occurs more than once in a field, against once. Short texts repeat for grammar, not for emphasis. */
 const REPEATED = 1.2;
+const EVIDENCE_SHARE = 0.7;
+const NAME_SHARE = 0.2;
+const PHRASE_SHARE = 0.1;
+/** Terms below this weight are function words: a text need not hold them to hold every term. */
+const MIN_REQUIRED_WEIGHT = 0.2;
 
 /** Compiles a query once for a search. Only its first 1,000 code units and its first 24 different terms count. */
 export function compileQuery(query: string): CompiledQuery {
@@ -91,6 +115,7 @@ export function compileQuery(query: string): CompiledQuery {
     compact: tokens.join(''),
     weights,
     weightSum: weights.reduce((sum, weight) => sum + weight, 0),
+    requiredWeight: weights.some((weight) => weight >= MIN_REQUIRED_WEIGHT) ? MIN_REQUIRED_WEIGHT : 0,
     trie: buildTrie(patterns, terms.length),
     hits: createHits(terms.length),
     text: createFoldedText(MAX_DESCRIPTION_UNITS),
@@ -107,11 +132,12 @@ export function scoreText(query: CompiledQuery, row: ScoredText): number {
   query.best.fill(0);
   text.length = 0;
   appendFolded(text, row.name, MAX_NAME_UNITS, true);
-  if (equalsCompact(text, query.compact)) {
+  const beginning = shareOfBeginning(text, query.compact);
+  if (beginning === 1) {
     return foldName(row.name.slice(0, MAX_NAME_UNITS)) === query.name ? EXACT_NAME_SCORE : SAME_NAME_SCORE;
   }
   addField(query, NAME);
-  const nameCoverage = hits.units === 0 ? 0 : Math.min(1, hits.coveredUnits / hits.units);
+  const accounted = hits.units === 0 ? 0 : Math.min(1, hits.coveredUnits / hits.units);
   let pairs = hits.pairs;
   if (row.title !== null && row.title !== row.name) pairs |= scoreString(query, TITLE, row.title, MAX_NAME_UNITS);
   pairs |= scoreList(query, LABELS, row.keywords);
@@ -119,7 +145,7 @@ export function scoreText(query: CompiledQuery, row: ScoredText): number {
   if (row.category !== null) scoreString(query, GROUPS, row.category, MAX_GROUP_UNITS);
   if (row.domain !== null) scoreString(query, GROUPS, row.domain, MAX_GROUP_UNITS);
   if (row.description !== null) pairs |= scoreString(query, DESCRIPTION, row.description, MAX_DESCRIPTION_UNITS);
-  return combine(query, nameCoverage, pairs);
+  return combine(query, Math.max(beginning, accounted), pairs);
 }
 
 function scoreString(query: CompiledQuery, field: Field, value: string, maxUnits: number): number {
@@ -144,9 +170,8 @@ function scoreList(query: CompiledQuery, field: Field, list: readonly string[]):
 /** Adds what the field just folded holds of each term, weighted, and discounted where the field is long. */
 function addField(query: CompiledQuery, field: Field): void {
   const { hits, sums, best } = query;
-  scanTerms(query.trie, query.text, hits);
-  const tokens = Math.max(hits.tokens, field.usualTokens / 2);
-  const norm = field.boost / (1 - field.slope + (field.slope * tokens) / field.usualTokens);
+  scanTerms(query.trie, query.text, hits, field.minLastUnits);
+  const norm = field.boost / (1 - field.slope + (field.slope * hits.tokens) / field.usualTokens);
   for (let term = 0; term < sums.length; term += 1) {
     const count = hits.counts[term] ?? 0;
     const quality = count > 0 ? 1 : (hits.parts[term] ?? 0);
@@ -156,20 +181,22 @@ function addField(query: CompiledQuery, field: Field): void {
   }
 }
 
-function combine(query: CompiledQuery, nameCoverage: number, pairs: number): number {
-  const { weights, sums, best, weightSum } = query;
+function combine(query: CompiledQuery, nameShare: number, pairs: number): number {
+  const { weights, sums, best, weightSum, requiredWeight } = query;
   let evidence = 0;
   let covered = 0;
+  let everyTerm = true;
   for (let term = 0; term < weights.length; term += 1) {
     const weight = weights[term] ?? 0;
     const sum = sums[term] ?? 0;
     evidence += (weight * sum) / (SATURATION + sum);
     covered += weight * (best[term] ?? 0);
+    if (sum === 0 && weight >= requiredWeight) everyTerm = false;
   }
-  const coverage = covered / weightSum;
   const phrase = weights.length < 2 ? 0 : countBits(pairs) / (weights.length - 1);
-  const value = ((0.7 * evidence) / weightSum + 0.2 * nameCoverage + 0.1 * phrase) * coverage ** 1.5;
-  return Math.min(HIGHEST_OTHER_SCORE, Math.floor(value * HIGHEST_OTHER_SCORE));
+  const strength = (EVIDENCE_SHARE * evidence) / weightSum + NAME_SHARE * nameShare + PHRASE_SHARE * phrase;
+  const value = (strength * covered) / weightSum;
+  return Math.min(HIGHEST_OTHER_SCORE, Math.floor(((everyTerm ? 1 + value : value) / 2) * HIGHEST_OTHER_SCORE));
 }
 
 function countBits(bits: number): number {

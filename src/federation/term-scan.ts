@@ -100,8 +100,11 @@ function step(trie: TermTrie, node: number, unit: number): number {
   return trie.childrenBeyondAscii.get(node * NODE_STRIDE + unit) ?? DEAD;
 }
 
-/** Scans a text and writes what it finds to `hits`. */
-export function scanTerms(trie: TermTrie, text: FoldedText, hits: TermHits): void {
+/**
+ * Scans a text and writes what it finds to `hits`. The last term of the query may be half typed: from `minLastUnits` code
+ * units on it is found in any token that begins with it.
+ */
+export function scanTerms(trie: TermTrie, text: FoldedText, hits: TermHits, minLastUnits: number): void {
   clearHits(hits);
   const { units, length } = text;
   const { firstAt } = trie;
@@ -139,7 +142,10 @@ export function scanTerms(trie: TermTrie, text: FoldedText, hits: TermHits): voi
     hits.tokens += 1;
     hits.units += tokenUnits;
     let term = -1;
-    if (found !== DEAD) term = noteToken(trie, hits, found, foundUnits, tokenUnits);
+    if (found !== DEAD) {
+      if (foundUnits === tokenUnits) term = noteWhole(trie, hits, found, tokenUnits);
+      else noteBeginning(trie, hits, found, foundUnits / tokenUnits, foundUnits, minLastUnits);
+    }
     if (term > 0 && previousTerm === term - 1) hits.pairs |= 1 << previousTerm;
     previousTerm = term;
     if (joined === DEAD) {
@@ -161,23 +167,36 @@ function clearHits(hits: TermHits): void {
   hits.coveredUnits = 0;
 }
 
-/** Gives the term when the token is it, whole and not joined; -1 otherwise. */
-function noteToken(trie: TermTrie, hits: TermHits, node: number, foundUnits: number, tokenUnits: number): number {
+/** Gives the term that the token is; -1 when it is two of them joined. */
+function noteWhole(trie: TermTrie, hits: TermHits, node: number, units: number): number {
   const first = trie.firstAt[node] ?? -1;
   const second = trie.secondAt[node] ?? -1;
-  if (foundUnits === tokenUnits) {
-    hits.coveredUnits += tokenUnits;
-    hits.counts[first] = (hits.counts[first] ?? 0) + 1;
-    if (second < 0) return first;
-    hits.counts[second] = (hits.counts[second] ?? 0) + 1;
-    return -1;
-  }
-  const last = second < 0 ? first : second;
-  const part = partOf(foundUnits, tokenUnits, last === trie.termCount - 1);
-  hits.coveredUnits += part * tokenUnits;
+  hits.coveredUnits += units;
+  hits.counts[first] = (hits.counts[first] ?? 0) + 1;
+  if (second < 0) return first;
+  hits.counts[second] = (hits.counts[second] ?? 0) + 1;
+  return -1;
+}
+
+/** Notes a token that begins with the term, which is `share` of it and `units` long. */
+function noteBeginning(
+  trie: TermTrie,
+  hits: TermHits,
+  node: number,
+  share: number,
+  units: number,
+  minLastUnits: number,
+): void {
+  const first = trie.firstAt[node] ?? -1;
+  const second = trie.secondAt[node] ?? -1;
+  const isLast = Math.max(first, second) === trie.termCount - 1;
+  let part = 0;
+  if (isLast && units >= minLastUnits) part = LAST_TERM_QUALITY * (LAST_TERM_FLOOR + (1 - LAST_TERM_FLOOR) * share);
+  else if (units >= MIN_PREFIX_UNITS && share >= MIN_PREFIX_SHARE) part = PREFIX_QUALITY * share;
+  if (part === 0) return;
+  hits.coveredUnits += (part * units) / share;
   notePart(hits, first, part);
   if (second >= 0) notePart(hits, second, part);
-  return -1;
 }
 
 function noteJoined(trie: TermTrie, hits: TermHits, node: number, units: number): void {
@@ -189,10 +208,4 @@ function noteJoined(trie: TermTrie, hits: TermHits, node: number, units: number)
 
 function notePart(hits: TermHits, term: number, part: number): void {
   if (part > (hits.parts[term] ?? 0)) hits.parts[term] = part;
-}
-
-function partOf(termUnits: number, tokenUnits: number, last: boolean): number {
-  const share = termUnits / tokenUnits;
-  if (last) return termUnits < 2 ? 0 : LAST_TERM_QUALITY * (LAST_TERM_FLOOR + (1 - LAST_TERM_FLOOR) * share);
-  return termUnits >= MIN_PREFIX_UNITS && share >= MIN_PREFIX_SHARE ? PREFIX_QUALITY * share : 0;
 }

@@ -129,14 +129,19 @@ export function splitTokens(text: FoldedText): string[] {
   return folded.match(/[\u3040-\u9fff]|[^ \u3040-\u9fff]+/g) ?? [];
 }
 
-/** Whether the tokens of `text`, joined, are exactly `compact`. */
-export function equalsCompact(text: FoldedText, compact: string): boolean {
+/**
+ * The share of the tokens of `text`, joined, that `compact` is when they begin with it: 1 when they are equal, 0 when they
+ * do not begin so.
+ */
+export function shareOfBeginning(text: FoldedText, compact: string): number {
   let matched = 0;
+  let rest = 0;
   for (let at = 0; at < text.length; at += 1) {
     const unit = text.units[at];
     if (unit === SEPARATOR) continue;
-    if (matched === compact.length || unit !== compact.charCodeAt(matched)) return false;
-    matched += 1;
+    if (matched === compact.length) rest += 1;
+    else if (unit === compact.charCodeAt(matched)) matched += 1;
+    else return 0;
   }
-  return matched === compact.length;
+  return matched < compact.length ? 0 : matched / (matched + rest);
 }

@@ -2,7 +2,7 @@
  * The configuration as the rest of the program sees it: typed, complete, frozen. Times are milliseconds, sizes bytes.
  * `load.ts` makes one from a file and the environment; nothing else does.
  */
-import type { RegistryType } from '../domain/search.ts';
+import type { RegistryType, SearchConfig } from '../domain/search.ts';
 
 /** The adapters that this version has: what `kind` of a registry may say. */
 export const REGISTRY_KINDS = ['marketplace'] as const;
@@ -61,17 +61,6 @@ export interface RegistryConfig {
   readonly access: { readonly roles: readonly string[]; readonly groups: readonly string[] } | null;
   readonly claims: readonly string[];
   readonly popularityScale: number;
-}
-
-export interface SearchConfig {
-  readonly timeout: number;
-  readonly maxPageSize: number;
-  /** Rows a window. */
-  readonly window: number;
-  /** Rows read at most, for one page, of a registry that ignores filters. */
-  readonly scan: number;
-  /** Read at most, for one page, of a registry that cannot sort. */
-  readonly drain: { readonly rows: number; readonly requests: number };
 }
 
 export interface ApiKeyConfig {

@@ -79,3 +79,15 @@ export interface Facet {
   readonly values: readonly FacetValue[];
   readonly accuracy: CountAccuracy;
 }
+
+/** The bounds of one search (contract 2, `server.search`). Times are milliseconds. */
+export interface SearchConfig {
+  readonly timeout: number;
+  readonly maxPageSize: number;
+  /** Rows a window. */
+  readonly window: number;
+  /** Rows read at most, for one page, of a registry that ignores filters. */
+  readonly scan: number;
+  /** Read at most, for one page, of a registry that cannot sort. */
+  readonly drain: { readonly rows: number; readonly requests: number };
+}

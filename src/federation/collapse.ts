@@ -1,0 +1,141 @@
+/**
+ * Collapse: of a name that several registries of one namespace carry, only the entry of the first registry in resolution
+ * order that has it among the matches is shown. Who else carries a name is known from rows that were read anyway, from the
+ * catalogues of names, or asked for: in one batch for each registry and page.
+ */
+import { RegistryFailure } from '../domain/errors.ts';
+import type { Template } from '../domain/template.ts';
+import type { NameCatalog } from './name-catalog.ts';
+import type { Entry, RegistryStream } from './stream.ts';
+
+/** What is known of an entry: shown, held back, or to be asked about first. */
+export type Verdict = 'KEEP' | 'DROP' | 'ASK';
+
+/** Names in one request: the URL stays below the 8 kB that servers take. */
+const NAMES_A_REQUEST = 50;
+/** Look-ups at once, of a registry that cannot be asked for many names at a time. */
+const PARALLEL_LOOKUPS = 8;
+
+/** A registry that is asked before others, with what was learnt of it on this page. */
+export interface CollapseSource {
+  readonly stream: RegistryStream;
+  readonly catalog: NameCatalog;
+  /** All names among its matches, when the whole list lies in memory; null otherwise. */
+  wholeNames(): ReadonlySet<string> | null;
+  /** Names among its matches that were read on this page. */
+  readNames(): ReadonlySet<string>;
+  /** Whether a row or template of it would be shown at all (claims, filters). */
+  accepts(template: Template): boolean;
+  /** Every name among its matches, read in full; null where it is too long a list. Rejects with RegistryFailure. */
+  drainNames(): Promise<ReadonlySet<string> | null>;
+}
+
+export class CollapseDecisions {
+  /** In resolution order. */
+  readonly #sources: readonly CollapseSource[];
+  readonly #answers = new Map<CollapseSource, Map<string, boolean>>();
+  readonly #silent = new Set<CollapseSource>();
+  readonly #deadlineMs: number;
+  readonly #isBrowsing: boolean;
+
+  /** `isBrowsing`: there is no query text, so whether a template is among the matches can be told from itself. */
+  constructor(sources: readonly CollapseSource[], isBrowsing: boolean, deadlineMs: number) {
+    this.#sources = sources;
+    this.#isBrowsing = isBrowsing;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  verdict(entry: Entry): Verdict {
+    let verdict: Verdict = 'KEEP';
+    for (const source of this.#earlierThan(entry)) {
+      const carries = this.#carries(source, entry.name);
+      if (carries === true) return 'DROP';
+      if (carries === null) verdict = 'ASK';
+    }
+    return verdict;
+  }
+
+  /** Asks the earlier registries about the names of all these entries. Never rejects for a registry's failure. */
+  async ask(entries: readonly Entry[]): Promise<void> {
+    const questions = new Map<CollapseSource, Set<string>>();
+    for (const entry of entries) {
+      for (const source of this.#earlierThan(entry)) {
+        const carries = this.#carries(source, entry.name);
+        if (carries === true) break;
+        if (carries === null) getOrAdd(questions, source, () => new Set<string>()).add(entry.name);
+      }
+    }
+    await Promise.all([...questions].map(([source, names]) => this.#askSource(source, [...names].sort())));
+  }
+
+  *#earlierThan(entry: Entry): Iterable<CollapseSource> {
+    const { namespace } = entry.stream.reader.source.info;
+    for (const source of this.#sources) {
+      if (source.stream.rank >= entry.rank) return;
+      if (source.stream.reader.source.info.namespace === namespace) yield source;
+    }
+  }
+
+  #carries(source: CollapseSource, name: string): boolean | null {
+    const answered = this.#answers.get(source)?.get(name);
+    if (answered !== undefined) return answered;
+    if (source.stream.state.type === 'LOST' || this.#silent.has(source)) return false;
+    if (source.readNames().has(name)) return true;
+    const whole = source.wholeNames();
+    if (whole !== null) return whole.has(name);
+    return source.catalog.mayCarry(name) === false ? false : null;
+  }
+
+  async #askSource(source: CollapseSource, names: readonly string[]): Promise<void> {
+    source.catalog.noteQuestion();
+    try {
+      const carried = await this.#namesAmongMatches(source, names);
+      const answers = getOrAdd(this.#answers, source, () => new Map<string, boolean>());
+      if (carried === null) this.#silent.add(source);
+      else for (const name of names) answers.set(name, carried.has(name));
+    } catch (error) {
+      if (!(error instanceof RegistryFailure)) throw error;
+      this.#silent.add(source);
+    }
+  }
+
+  /** null: it cannot be told. */
+  async #namesAmongMatches(source: CollapseSource, names: readonly string[]): Promise<ReadonlySet<string> | null> {
+    const { reader } = source.stream;
+    if (!reader.traits.ignoresNames) {
+      const batches = Array.from({ length: Math.ceil(names.length / NAMES_A_REQUEST) }, (_, index) =>
+        names.slice(index * NAMES_A_REQUEST, (index + 1) * NAMES_A_REQUEST),
+      );
+      const answers = await Promise.all(batches.map((batch) => reader.readNamed(batch)));
+      const wanted = new Set(names);
+      const rows = answers.flat();
+      if (rows.every((row) => wanted.has(row.name))) {
+        return new Set(rows.filter((row) => source.accepts(row.template)).map((row) => row.name));
+      }
+      reader.traits.ignoresNames = true;
+    }
+    return this.#isBrowsing ? await this.#lookUpEach(source, names) : await source.drainNames();
+  }
+
+  async #lookUpEach(source: CollapseSource, names: readonly string[]): Promise<ReadonlySet<string>> {
+    const carried = new Set<string>();
+    const waiting = [...names];
+    const work = async () => {
+      for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+        const options = { deadlineMs: this.#deadlineMs };
+        const { value } = await source.stream.reader.source.fetchTemplate(name, null, options);
+        if (value !== null && source.accepts(value)) carried.add(name);
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL_LOOKUPS }, work));
+    return carried;
+  }
+}
+
+function getOrAdd<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}

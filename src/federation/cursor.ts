@@ -1,0 +1,235 @@
+/**
+ * Cursors: sealed, stateless places of a walk. The payload is binary and small (1 kB of text with 100 registries); it is
+ * encrypted with AES-256-GCM under the gateway's secret, so that it tells nobody what is in it, and bound to the search it
+ * belongs to. Equal places make equal cursors: the nonce is derived from the content (as in RFC 8452's synthetic IVs), so
+ * that equal answers have equal bytes.
+ */
+import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync } from 'node:crypto';
+import { ByteReader, ByteWriter, type KeptText } from './bytes.ts';
+import type { ListOrder } from './traits.ts';
+
+/** A place in the order, as a cursor keeps it. The rank of its registry is looked up again when it is opened. */
+export interface CursorMark {
+  readonly key: number | null;
+  readonly tier: 0 | 1;
+  readonly name: KeptText;
+  readonly registryId: number;
+  /** The rank that the registry had, for when it is gone. */
+  readonly rank: number;
+  readonly score: number;
+}
+
+/** Where a registry stands: with the walk; before its first or behind its last row; or at a place of its own. */
+export type CursorPlace =
+  | { readonly type: 'WITH_MARK' | 'HEAD' | 'TAIL' }
+  | { readonly type: 'OWN'; readonly mark: CursorMark };
+
+export interface CursorRegistry {
+  readonly registryId: number;
+  readonly place: CursorPlace;
+  /** For RELEVANCE: where the window of the last consumed row starts. */
+  readonly hint: number;
+  readonly rowHash: number | null;
+  readonly readAs: ListOrder | null;
+  /** RELEVANCE only: nearest first; null entries of `anchors` are unknown. */
+  readonly floors: readonly number[];
+  readonly anchors: readonly (number | null)[];
+}
+
+export interface CursorState {
+  /** The last place that was shown; null: nothing yet. */
+  readonly mark: CursorMark | null;
+  readonly registries: readonly CursorRegistry[];
+}
+
+/** The most that a cursor may be long, in characters of base64url. */
+const MAX_CURSOR_CHARACTERS = 1024;
+const VERSION = 1;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const MAX_PAYLOAD_BYTES = Math.floor((MAX_CURSOR_CHARACTERS * 3) / 4) - NONCE_BYTES - TAG_BYTES;
+
+/** What is left out, step by step, of a place that would be too long. Every step costs only reading, or only under change. */
+interface Detail {
+  readonly nameBytes: number;
+  readonly floors: number;
+  readonly anchors: boolean;
+  readonly rowHashes: boolean;
+  readonly hints: boolean;
+}
+
+const DETAILS: readonly Detail[] = [
+  { nameBytes: 400, floors: 64, anchors: true, rowHashes: true, hints: true },
+  { nameBytes: 160, floors: 16, anchors: true, rowHashes: true, hints: true },
+  { nameBytes: 96, floors: 2, anchors: true, rowHashes: true, hints: true },
+  { nameBytes: 64, floors: 1, anchors: false, rowHashes: false, hints: true },
+  { nameBytes: 24, floors: 1, anchors: false, rowHashes: false, hints: true },
+  { nameBytes: 24, floors: 0, anchors: false, rowHashes: false, hints: false },
+];
+
+/** A number that stands for a registry's name in cursors: 24 bits of its SHA-256. */
+export function registryIdOf(name: string): number {
+  return createHash('sha256').update(name).digest().readUIntBE(0, 3);
+}
+
+interface SealingKeys {
+  readonly encryption: Uint8Array;
+  readonly nonce: Uint8Array;
+}
+
+export class CursorSeal {
+  readonly #keys: readonly SealingKeys[];
+
+  /** `secrets`: the first seals, all of them open. */
+  constructor(secrets: readonly string[]) {
+    if (secrets.length === 0) throw new RangeError('secrets must hold at least one secret, got none');
+    this.#keys = secrets.map((secret) => {
+      const material = Buffer.from(hkdfSync('sha256', secret, '', 'marketplace cursor', 64));
+      return { encryption: material.subarray(0, 32), nonce: material.subarray(32) };
+    });
+  }
+
+  /** Seals a place of the search that `fingerprint` stands for. Gives base64url, 1,024 characters at most. */
+  seal(state: CursorState, fingerprint: Uint8Array): string {
+    const [keys] = this.#keys;
+    if (keys === undefined) throw new RangeError('there must be a key to seal with');
+    const payload = encodeWithin(state, MAX_PAYLOAD_BYTES);
+    const nonce = createHmac('sha256', keys.nonce)
+      .update(fingerprint)
+      .update(payload)
+      .digest()
+      .subarray(0, NONCE_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', keys.encryption, nonce).setAAD(fingerprint);
+    return Buffer.concat([nonce, cipher.update(payload), cipher.final(), cipher.getAuthTag()]).toString('base64url');
+  }
+
+  /** Opens what `seal` made for the same fingerprint; null for anything else. */
+  open(cursor: string, fingerprint: Uint8Array): CursorState | null {
+    if (cursor.length > MAX_CURSOR_CHARACTERS || !/^[A-Za-z0-9_-]+$/.test(cursor)) return null;
+    const sealed = Buffer.from(cursor, 'base64url');
+    // Trailing bits that decode to nothing would make two cursors of one.
+    if (sealed.length < NONCE_BYTES + TAG_BYTES + 1 || sealed.toString('base64url') !== cursor) return null;
+    for (const keys of this.#keys) {
+      const payload = decrypt(sealed, keys, fingerprint);
+      if (payload !== null) return decodeState(payload);
+    }
+    return null;
+  }
+}
+
+function decrypt(sealed: Buffer, keys: SealingKeys, fingerprint: Uint8Array): Buffer | null {
+  const nonce = sealed.subarray(0, NONCE_BYTES);
+  const decipher = createDecipheriv('aes-256-gcm', keys.encryption, nonce, { authTagLength: TAG_BYTES });
+  decipher.setAAD(fingerprint).setAuthTag(sealed.subarray(-TAG_BYTES));
+  try {
+    return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
+  } catch {
+    return null; // Not sealed by this key, or not for this search: the tag does not fit.
+  }
+}
+
+function encodeWithin(state: CursorState, maxBytes: number): Uint8Array {
+  let payload: Uint8Array = new Uint8Array();
+  for (const detail of DETAILS) {
+    payload = encodeState(state, detail);
+    if (payload.length <= maxBytes) return payload;
+  }
+  throw new RangeError(`a cursor must fit into ${maxBytes} bytes, the shortest form takes ${payload.length}`);
+}
+
+const READ_AS: readonly (ListOrder | null)[] = [null, 'TOTAL', 'BY_KEY', 'UNSORTED'];
+const PLACES: readonly CursorPlace['type'][] = ['WITH_MARK', 'HEAD', 'TAIL', 'OWN'];
+const HAS_ROW_HASH = 0x10;
+const HAS_ANCHORS = 0x20;
+/** Stands for "no floor" among the 16-bit floors. */
+const NO_FLOOR_CODE = 0xffff;
+
+function encodeState(state: CursorState, detail: Detail): Uint8Array {
+  const writer = new ByteWriter();
+  writer.writeByte(VERSION);
+  const marks: CursorMark[] = state.mark === null ? [] : [state.mark];
+  for (const { place } of state.registries) {
+    if (place.type === 'OWN' && !marks.includes(place.mark)) marks.push(place.mark);
+  }
+  writer.writeByte(state.mark === null ? 0 : 1);
+  writer.writeVarint(marks.length);
+  for (const mark of marks) encodeMark(writer, mark, detail);
+  const told = state.registries.filter((registry) => tellsSomething(registry, detail));
+  writer.writeVarint(told.length);
+  for (const registry of told) encodeRegistry(writer, registry, marks, detail);
+  return writer.toBytes();
+}
+
+/** A registry that stands with the walk at the head of its list needs no words: that is where a new one joins. */
+function tellsSomething(registry: CursorRegistry, detail: Detail): boolean {
+  if (registry.place.type !== 'WITH_MARK' || registry.readAs !== null) return true;
+  return detail.hints && registry.hint > 0;
+}
+
+function encodeMark(writer: ByteWriter, mark: CursorMark, detail: Detail): void {
+  writer.writeNumber(mark.key);
+  writer.writeByte(mark.tier);
+  if (mark.tier === 1) writer.writeVarint(Math.max(0, mark.score + 1));
+  writer.writeText(mark.name, detail.nameBytes);
+  writer.writeUint24(mark.registryId);
+  writer.writeVarint(Math.max(0, Math.ceil(mark.rank)));
+}
+
+function decodeMark(reader: ByteReader): CursorMark {
+  const key = reader.readNumber();
+  const tier = reader.readByte() === 1 ? 1 : 0;
+  const score = tier === 1 ? reader.readVarint() - 1 : 0;
+  return { key, tier, score, name: reader.readText(), registryId: reader.readUint24(), rank: reader.readVarint() };
+}
+
+function encodeRegistry(writer: ByteWriter, registry: CursorRegistry, marks: CursorMark[], detail: Detail): void {
+  const hasAnchors = detail.anchors && registry.anchors.length === 3;
+  const rowHash = detail.rowHashes ? registry.rowHash : null;
+  writer.writeUint24(registry.registryId);
+  writer.writeByte(
+    READ_AS.indexOf(registry.readAs) |
+      (PLACES.indexOf(registry.place.type) << 2) |
+      (rowHash === null ? 0 : HAS_ROW_HASH) |
+      (hasAnchors ? HAS_ANCHORS : 0),
+  );
+  writer.writeVarint(detail.hints ? registry.hint : 0);
+  if (registry.place.type === 'OWN') writer.writeVarint(marks.indexOf(registry.place.mark));
+  if (rowHash !== null) writer.writeUint16(rowHash);
+  if (registry.readAs !== null) return;
+  const floors = registry.floors.slice(0, detail.hints ? detail.floors : 0);
+  writer.writeByte(floors.length);
+  for (const floor of floors) writer.writeUint16(Math.min(floor, NO_FLOOR_CODE));
+  if (!hasAnchors) return;
+  // 0 stands for "not known": of the 65,536 fingerprints one is told apart from none at no cost worth a byte.
+  for (const anchor of registry.anchors) writer.writeUint16(anchor ?? 0);
+}
+
+function decodeState(payload: Uint8Array): CursorState | null {
+  const reader = new ByteReader(payload);
+  if (reader.readByte() !== VERSION) return null;
+  const hasMark = reader.readByte() === 1;
+  const marks = Array.from({ length: reader.readVarint() }, () => decodeMark(reader));
+  const registries = Array.from({ length: reader.readVarint() }, () => decodeRegistry(reader, marks));
+  return { mark: hasMark ? (marks[0] ?? null) : null, registries };
+}
+
+function decodeRegistry(reader: ByteReader, marks: readonly CursorMark[]): CursorRegistry {
+  const registryId = reader.readUint24();
+  const flags = reader.readByte();
+  const readAs = READ_AS[flags & 3] ?? null;
+  const placeType = PLACES[(flags >> 2) & 3] ?? 'WITH_MARK';
+  const hint = reader.readVarint();
+  let place: CursorPlace = { type: 'WITH_MARK' };
+  if (placeType === 'OWN') {
+    const mark = marks[reader.readVarint()];
+    if (mark !== undefined) place = { type: 'OWN', mark };
+  } else place = { type: placeType };
+  const rowHash = (flags & HAS_ROW_HASH) === 0 ? null : reader.readUint16();
+  if (readAs !== null) return { registryId, place, hint, rowHash, readAs, floors: [], anchors: [] };
+  const floors = Array.from({ length: reader.readByte() }, () => {
+    const floor = reader.readUint16();
+    return floor === NO_FLOOR_CODE ? NO_FLOOR_CODE + 1 : floor;
+  });
+  const anchors = (flags & HAS_ANCHORS) === 0 ? [] : Array.from({ length: 3 }, () => reader.readUint16() || null);
+  return { registryId, place, hint, rowHash, readAs, floors, anchors };
+}

@@ -1,0 +1,212 @@
+/**
+ * The stream of a registry that cannot sort by the asked key: its list is read up to a cap and sorted here. The reading is
+ * shared by all pages that want it, and goes on when the deadline of a page passes, so that the next one finds it done.
+ */
+import { RegistryFailure } from '../domain/errors.ts';
+import type { RegistrySource } from '../domain/registry.ts';
+import type { CatalogRow } from '../domain/template.ts';
+import type { VisibleRegistry } from './answers.ts';
+import { positionOfRow } from './list-order.ts';
+import { type ListQuery, ListReader, type ReadingRecord } from './list-reader.ts';
+import type { ComparePositions } from './order.ts';
+import { type Entry, RegistryStream, type StreamContext, type StreamStart } from './stream.ts';
+import type { RegistryTraits } from './traits.ts';
+
+/** Windows of a drain that are read at once, once the registry has said how many there are. */
+const PARALLEL_WINDOWS = 4;
+/** Sorted lists kept at most; each is checked against what the cache below holds before it is used again. */
+const MAX_KEPT_LISTS = 32;
+/** Entries that are made at once of a list that lies sorted in memory. */
+const ENTRIES_AT_ONCE = 200;
+
+export interface DrainLimits {
+  readonly rows: number;
+  readonly requests: number;
+}
+
+interface DrainedList {
+  /** In the registry's order. */
+  readonly rows: readonly CatalogRow[];
+  readonly reader: ListReader;
+  /** Rows stayed behind the cap. */
+  readonly capped: boolean;
+}
+
+interface SortedList {
+  readonly source: readonly CatalogRow[];
+  readonly sorted: readonly CatalogRow[];
+}
+
+/** Shares drains between the pages of this process. */
+export class Drains {
+  readonly #running = new Map<string, Promise<DrainedList>>();
+  readonly #sorted = new Map<string, SortedList>();
+
+  /** Reads the list up to the cap. Equal drains at one time are one. Rejects with RegistryFailure. */
+  drain(source: RegistrySource, list: ListQuery, limits: DrainLimits, traits: RegistryTraits): Promise<DrainedList> {
+    const key = drainKey(source, list);
+    const running = this.#running.get(key);
+    if (running !== undefined) return running;
+    const started = readUpToCap(source, list, limits, traits).finally(() => this.#running.delete(key));
+    this.#running.set(key, started);
+    return started;
+  }
+
+  /** The list's rows sorted by `compare`, without repeated names. Remembered while the rows are the very same. */
+  sort(list: ListQuery, drained: DrainedList, compare: ComparePositions): readonly CatalogRow[] {
+    const key = drainKey(drained.reader.source, list);
+    const known = this.#sorted.get(key);
+    const { rows } = drained;
+    if (
+      known !== undefined &&
+      known.source.length === rows.length &&
+      rows.every((row, index) => row === known.source[index])
+    ) {
+      return known.sorted;
+    }
+    const placed = withoutRepeatedNames(rows).map((row) => ({ row, position: positionOfRow(row, list.order, 0) }));
+    placed.sort((left, right) => compare(left.position, right.position));
+    const sorted = placed.map(({ row }) => row);
+    this.#sorted.delete(key);
+    this.#sorted.set(key, { source: rows, sorted });
+    for (const oldest of this.#sorted.keys()) {
+      if (this.#sorted.size <= MAX_KEPT_LISTS) break;
+      this.#sorted.delete(oldest);
+    }
+    return sorted;
+  }
+}
+
+function drainKey(source: RegistrySource, list: ListQuery): string {
+  return JSON.stringify([source.info.name, list.query, list.criteria, list.order]);
+}
+
+function withoutRepeatedNames(rows: readonly CatalogRow[]): CatalogRow[] {
+  const names = new Set<string>();
+  return rows.filter((row) => !names.has(row.name) && names.add(row.name));
+}
+
+async function readUpToCap(
+  source: RegistrySource,
+  list: ListQuery,
+  limits: DrainLimits,
+  traits: RegistryTraits,
+): Promise<DrainedList> {
+  const windowSize = Math.max(1, Math.ceil(limits.rows / limits.requests));
+  const reader = new ListReader(source, list, windowSize, traits, Number.POSITIVE_INFINITY);
+  const rows: CatalogRow[] = [];
+  for (let index = 0; ; ) {
+    const depth = Math.min(limits.rows, limits.requests * Math.min(windowSize, traits.pageCap ?? windowSize));
+    const wanted = index === 0 ? 1 : PARALLEL_WINDOWS;
+    const last = lastWindowIndex(reader, depth);
+    const indexes = Array.from({ length: wanted }, (_, ahead) => index + ahead).filter((each) => each <= last);
+    const windows = await Promise.all(indexes.map((each) => reader.load(each)));
+    for (const window of windows) {
+      for (const row of window.rows.slice(0, Math.max(0, depth - window.start))) if (row !== null) rows.push(row);
+      if (window.atEnd) return { rows, reader, capped: reader.reachable !== null };
+    }
+    index += indexes.length;
+    if (index > last) return { rows, reader, capped: true };
+  }
+}
+
+/** As far as the cap allows; a count that proved right spares asking for windows behind the end. */
+function lastWindowIndex(reader: ListReader, depth: number): number {
+  const { totalCount, traits, windowSize } = reader;
+  const reach = totalCount === null || traits.miscounts ? depth : Math.min(depth, totalCount + 1);
+  return Math.max(0, Math.ceil(reach / windowSize) - 1);
+}
+
+export class DrainedStream extends RegistryStream {
+  readonly #drain: () => Promise<DrainedList>;
+  readonly #sort: (drained: DrainedList) => readonly CatalogRow[];
+  readonly #deadlineMs: number;
+  #sorted: readonly CatalogRow[] | null = null;
+  #next = 0;
+  #reader: ListReader | null = null;
+  /** Rows stayed out of reach behind the cap; what was read is sorted all the same. */
+  capped = false;
+  /** How many rows were read of it. */
+  depth = 0;
+
+  constructor(
+    registry: VisibleRegistry,
+    reader: ListReader,
+    start: StreamStart,
+    context: StreamContext,
+    shared: { drains: Drains; limits: DrainLimits; forwardCompare: ComparePositions; deadlineMs: number },
+  ) {
+    super(registry, reader, start, context);
+    const { drains, limits, forwardCompare } = shared;
+    this.#deadlineMs = shared.deadlineMs;
+    this.#drain = () => drains.drain(reader.source, reader.list, limits, reader.traits);
+    this.#sort = (drained) => drains.sort(reader.list, drained, forwardCompare);
+  }
+
+  /** What the drain read, once it is done. */
+  get drainRecord(): ReadingRecord | null {
+    return this.#reader?.record ?? null;
+  }
+
+  get drainReader(): ListReader | null {
+    return this.#reader;
+  }
+
+  override get nextHint(): number {
+    return 0;
+  }
+
+  protected override async readOn(): Promise<readonly Entry[] | 'END'> {
+    if (this.#sorted === null) {
+      const drained = await beforeDeadline(this.#drain(), this.#deadlineMs, this.reader.source.info.name);
+      this.#reader = drained.reader;
+      this.capped = drained.capped;
+      this.depth = drained.rows.length;
+      this.#sorted = this.#sort(drained);
+      this.#next = this.#firstBehindStart(this.#sorted);
+    }
+    const entries: Entry[] = [];
+    while (this.#next < this.#sorted.length && entries.length < ENTRIES_AT_ONCE) {
+      const entry = this.#entryAt(this.#sorted, this.#next);
+      this.#next += 1;
+      if (this.context.accepts(entry.row, this)) entries.push(entry);
+    }
+    return entries.length === 0 ? 'END' : entries;
+  }
+
+  /** The entry at `index` in walk order. */
+  #entryAt(sorted: readonly CatalogRow[], index: number): Entry {
+    const row = sorted[this.context.direction === 'FORWARD' ? index : sorted.length - 1 - index];
+    if (row === undefined) throw new RangeError(`index must be below ${sorted.length}, got ${index}`);
+    return { ...positionOfRow(row, this.reader.list.order, this.rank), row, stream: this, hint: 0, relevance: null };
+  }
+
+  #firstBehindStart(sorted: readonly CatalogRow[]): number {
+    const { position } = this.start;
+    if (position === null) return 0;
+    let low = 0;
+    let high = sorted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.context.compare(this.#entryAt(sorted, middle), position) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+/** Waits for `work` until the deadline (clock of `performance.now()`); the work itself goes on. */
+async function beforeDeadline<T>(work: Promise<T>, deadlineMs: number, registryName: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new RegistryFailure('TIMEOUT', registryName)),
+      Math.max(0, deadlineMs - performance.now()),
+    );
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

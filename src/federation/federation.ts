@@ -1,0 +1,190 @@
+/** The federation: many registries as one, for each caller just those that the caller may see. */
+import { distance } from 'fastest-levenshtein';
+import { type Caller, maySeeRegistry } from '../domain/caller.ts';
+import { BadUserInput, RegistryFailure } from '../domain/errors.ts';
+import type { RegistrySource } from '../domain/registry.ts';
+import type { RegistryType, SearchConfig, SearchRequest } from '../domain/search.ts';
+import { NO_CRITERIA } from '../domain/search.ts';
+import type { Template, TemplateContent, TemplateVersion } from '../domain/template.ts';
+import type { FederatedCategory, FederationView, SearchResult, TemplateSources, VisibleRegistry } from './answers.ts';
+import { compileClaims } from './claims.ts';
+import { LookUps } from './look-up.ts';
+import { SearchEngine } from './search-engine.ts';
+import { sortVersions } from './versions.ts';
+
+export interface FederationOptions {
+  /** All registries, in resolution order. */
+  readonly sources: readonly RegistrySource[];
+  readonly search: SearchConfig;
+  /** Seal cursors: the first writes, all of them open. */
+  readonly secrets: readonly string[];
+  /** The wall clock, milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+export interface Federation {
+  /** What this caller sees. Make one for each request: its look-ups are remembered for that long. */
+  viewFor(caller: Caller): FederationView;
+  /** Settles when no background work is under way. */
+  close(): Promise<void>;
+}
+
+/** Names that are suggested for one that is unknown, and how many letters they may be off. */
+const MAX_SUGGESTIONS = 3;
+const MAX_SUGGESTION_DISTANCE = 4;
+
+/** Joins registries into one federation. */
+export function createFederation(options: FederationOptions): Federation {
+  const isClaimedElsewhere = compileClaims(options.sources.map(({ info }) => info));
+  const { search, secrets, sources, now = Date.now } = options;
+  const engine = new SearchEngine({ sources, search, secrets, isClaimedElsewhere, now });
+  return {
+    viewFor: (caller) => {
+      const visible = sources.filter(({ info }) => maySeeRegistry(caller, info));
+      const registries = visible.map((source, index) => ({ source, priority: index + 1 }));
+      const lookUps = new LookUps({
+        registries,
+        isClaimedElsewhere,
+        timeoutMs: search.timeout,
+        traitsOf: (name) => engine.traitsOf(name),
+        catalogOf: (name) => engine.catalogOf(name),
+      });
+      return new CallerView(registries, engine, lookUps, search);
+    },
+    close: () => engine.close(),
+  };
+}
+
+class CallerView implements FederationView {
+  readonly registries: readonly VisibleRegistry[];
+  readonly #engine: SearchEngine;
+  readonly #lookUps: LookUps;
+  readonly #config: SearchConfig;
+
+  constructor(registries: readonly VisibleRegistry[], engine: SearchEngine, lookUps: LookUps, config: SearchConfig) {
+    this.registries = registries;
+    this.#engine = engine;
+    this.#lookUps = lookUps;
+    this.#config = config;
+  }
+
+  registryNamed(name: string, field: string): VisibleRegistry {
+    const found = this.registries.find(({ source }) => source.info.name === name);
+    if (found !== undefined) return found;
+    throw new BadUserInput(field, describeUnknown(name, field, this.registries));
+  }
+
+  registriesOfTypes(types: readonly RegistryType[] | null): readonly VisibleRegistry[] {
+    return types === null ? this.registries : this.registries.filter(({ source }) => types.includes(source.info.type));
+  }
+
+  async search(request: SearchRequest): Promise<SearchResult> {
+    const { registries, registryTypes } = request.filter;
+    for (const name of registries ?? []) this.registryNamed(name, 'filter.registries');
+    for (const name of request.require) this.registryNamed(name, 'require');
+    const asked = this.registriesOfTypes(registryTypes).filter(
+      ({ source }) => registries === null || registries.includes(source.info.name),
+    );
+    return await this.#engine.search(asked, request);
+  }
+
+  async lookUpTemplate(name: string, version: string | null, registryName: string | null): Promise<Template | null> {
+    if (registryName !== null) this.registryNamed(registryName, 'registry');
+    return await this.#lookUps.load(name, version, registryName);
+  }
+
+  registryOf(template: Template): VisibleRegistry {
+    return this.registryNamed(template.registryName, 'registry');
+  }
+
+  sourcesOf(template: Template): Promise<TemplateSources> {
+    return this.#lookUps.sourcesOf(template);
+  }
+
+  async versionsOf(template: Template): Promise<readonly TemplateVersion[] | null> {
+    const { value } = await this.registryOf(template).source.fetchVersions(template.name, this.#callOptions());
+    return value === null ? null : sortVersions(value);
+  }
+
+  async contentOf(template: Template): Promise<TemplateContent | null> {
+    const { source } = this.registryOf(template);
+    return (await source.fetchContent(template.name, template.version, this.#callOptions())).value;
+  }
+
+  async parentOf(template: Template): Promise<Template | null> {
+    return template.parentName === null ? null : await this.#lookUps.load(template.parentName, null, null);
+  }
+
+  /** Popular templates of the same category (without one: of the same words in the title), this one left out. */
+  async alternativesTo(template: Template, count: number): Promise<readonly Template[]> {
+    const byCategory = template.category !== null;
+    const result = await this.search({
+      query: byCategory ? '' : template.title.slice(0, 200),
+      filter: {
+        ...NO_CRITERIA,
+        categories: template.category === null ? null : [template.category],
+        registries: null,
+        registryTypes: null,
+      },
+      order: { field: byCategory ? 'POPULARITY' : 'RELEVANCE', direction: 'DESC' },
+      page: { direction: 'FORWARD', count: Math.min(count + 1, this.#config.maxPageSize), cursor: null },
+      collapse: true,
+      require: [],
+      timeoutMs: null,
+    });
+    return result.edges
+      .map((edge) => edge.template)
+      .filter((other) => other.name !== template.name && !other.deprecated && other.withdrawnAtMs === null)
+      .slice(0, count);
+  }
+
+  async categories(registryNames: readonly string[] | null): Promise<readonly FederatedCategory[]> {
+    const asked =
+      registryNames === null
+        ? this.registries
+        : [...new Set(registryNames)].map((name) => this.registryNamed(name, 'registries'));
+    const answers = await Promise.all(asked.map((registry) => this.#categoriesOf(registry)));
+    const merged = new Map<string, { count: number | null; registries: VisibleRegistry[] }>();
+    for (const { registry, categories } of answers) {
+      for (const { name, count } of categories) {
+        const known = merged.get(name) ?? { count: null, registries: [] };
+        known.count = count === null ? known.count : (known.count ?? 0) + count;
+        known.registries.push(registry);
+        merged.set(name, known);
+      }
+    }
+    return [...merged]
+      .map(([name, { count, registries }]) => ({ name, count, registries: inResolutionOrder(registries) }))
+      .sort((left, right) => (right.count ?? -1) - (left.count ?? -1) || (left.name < right.name ? -1 : 1));
+  }
+
+  async #categoriesOf(registry: VisibleRegistry) {
+    try {
+      return { registry, categories: (await registry.source.fetchCategories(this.#callOptions())).value };
+    } catch (error) {
+      if (!(error instanceof RegistryFailure)) throw error;
+      return { registry, categories: [] };
+    }
+  }
+
+  #callOptions() {
+    return { deadlineMs: performance.now() + this.#config.timeout };
+  }
+}
+
+function inResolutionOrder(registries: readonly VisibleRegistry[]): readonly VisibleRegistry[] {
+  return [...registries].sort((left, right) => left.priority - right.priority);
+}
+
+function describeUnknown(name: string, field: string, registries: readonly VisibleRegistry[]): string {
+  const shortened = name.length > 63 ? `${name.slice(0, 63)}…` : name;
+  const nearest = registries
+    .map(({ source }) => ({ name: source.info.name, distance: distance(source.info.name, name.slice(0, 200)) }))
+    .filter((each) => each.distance <= MAX_SUGGESTION_DISTANCE)
+    .sort((left, right) => left.distance - right.distance)
+    .slice(0, MAX_SUGGESTIONS)
+    .map((each) => `"${each.name}"`);
+  const advice =
+    nearest.length > 0 ? `Did you mean ${nearest.join(' or ')}?` : 'List them with the field "registries".';
+  return `"${field}" must name registries that you can see; "${shortened}" is none of them. ${advice}`;
+}

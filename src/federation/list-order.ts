@@ -1,0 +1,43 @@
+/** Checks what a registry's answers show of its sorting. */
+import type { TemplateOrder } from '../domain/search.ts';
+import type { CatalogRow } from '../domain/template.ts';
+import { type ComparePositions, compareKeys, type Position, sortKeyOf } from './order.ts';
+import type { ListOrder } from './traits.ts';
+
+/** A row's place in an order other than RELEVANCE. */
+export function positionOfRow(row: CatalogRow, order: TemplateOrder, rank: number): Position {
+  return {
+    key: sortKeyOf(row, order),
+    tier: 0,
+    nameLower: row.nameLower,
+    name: row.name,
+    rank,
+    windowStart: 0,
+    score: 0,
+  };
+}
+
+/**
+ * What consecutive rows of a list show: TOTAL when they keep the total order, BY_KEY when only rows of equal keys stand
+ * otherwise, UNSORTED when keys themselves do. `compare` is the forward comparator of `order`. A pair with a malformed
+ * entry between shows nothing.
+ */
+export function inspectOrder(
+  rows: readonly (CatalogRow | null | undefined)[],
+  order: TemplateOrder,
+  compare: ComparePositions,
+): ListOrder {
+  const sign = order.direction === 'ASC' ? 1 : -1;
+  let seen: ListOrder = 'TOTAL';
+  let previous: Position | null = null;
+  for (const row of rows) {
+    if (row === null || row === undefined) continue;
+    const position = positionOfRow(row, order, 0);
+    if (previous !== null && compare(previous, position) > 0) {
+      if (order.field === 'NAME' || compareKeys(previous.key, position.key, sign) > 0) return 'UNSORTED';
+      seen = 'BY_KEY';
+    }
+    previous = position;
+  }
+  return seen;
+}

@@ -1,0 +1,310 @@
+/**
+ * Reads one registry's ordered list for one page of a search: in fixed aligned windows, which are the unit of caching and
+ * of sharing, whatever the registry lets itself be asked for at once.
+ */
+import { RegistryFailure } from '../domain/errors.ts';
+import type { Answer, RegistrySource, RowPage } from '../domain/registry.ts';
+import type { CacheOutcome, FacetValue, TemplateCriteria, TemplateOrder } from '../domain/search.ts';
+import type { CatalogRow } from '../domain/template.ts';
+import type { RegistryTraits } from './traits.ts';
+
+/** What a registry's list is a list of. Equal lists are shared by all callers and pages. */
+export interface ListQuery {
+  readonly query: string;
+  readonly criteria: TemplateCriteria;
+  readonly order: TemplateOrder;
+}
+
+/** Rows [start, start + rows.length) of a list. null: a malformed entry that still takes its place. */
+export interface ListWindow {
+  readonly start: number;
+  readonly rows: readonly (CatalogRow | null)[];
+  /**
+   * The row before `start`, from the same answer: what shows whether this window and the one before it fit together.
+   * undefined: not read (the first window, or a registry whose answers are too small for it).
+   */
+  readonly before: CatalogRow | null | undefined;
+  /** The list ends with this window. */
+  readonly atEnd: boolean;
+  readonly fetchedAtMs: number;
+}
+
+/** What reading has cost and shown so far; the registry's report is made of it. */
+export interface ReadingRecord {
+  rowsRead: number;
+  requests: number;
+  malformed: number;
+  cache: CacheOutcome;
+  oldestFetchMs: number | null;
+  tookMs: number;
+  staleBecause: RegistryFailure | null;
+}
+
+interface Span {
+  readonly rows: (CatalogRow | null)[];
+  readonly atEnd: boolean;
+  readonly fetchedAtMs: number;
+}
+
+/** How often the older of two windows that do not fit together is fetched again before the newer is believed. */
+const MAX_REFETCHES = 2;
+/** Pieces of one window that are asked for at once, of a registry that gives fewer rows at a time. */
+const PARALLEL_PIECES = 8;
+
+export class ListReader {
+  readonly source: RegistrySource;
+  readonly list: ListQuery;
+  readonly windowSize: number;
+  readonly traits: RegistryTraits;
+  readonly record: ReadingRecord = {
+    rowsRead: 0,
+    requests: 0,
+    malformed: 0,
+    cache: 'BYPASS',
+    oldestFetchMs: null,
+    tookMs: 0,
+    staleBecause: null,
+  };
+  /** As the newest answer says. */
+  totalCount: number | null = null;
+  claimsTotalOrder = false;
+  facets: ReadonlyMap<string, readonly FacetValue[]> | null = null;
+  /** Where the registry stopped letting itself be read, though it says there is more. */
+  reachable: number | null = null;
+  /** Grows when a window that was given out before is replaced: places in it must be found again. */
+  generation = 0;
+  readonly #windows = new Map<number, ListWindow>();
+  readonly #deadlineMs: number;
+  readonly #background: boolean;
+  #newestCountAtMs = 0;
+  #refetches = 0;
+
+  /**
+   * `deadlineMs`: on the clock of `performance.now()`. `background`: nobody waits for these rows, so they are read only
+   * where the registry's budget is spare.
+   */
+  constructor(
+    source: RegistrySource,
+    list: ListQuery,
+    windowSize: number,
+    traits: RegistryTraits,
+    deadlineMs: number,
+    background = false,
+  ) {
+    this.source = source;
+    this.list = list;
+    this.windowSize = windowSize;
+    this.traits = traits;
+    this.#deadlineMs = deadlineMs;
+    this.#background = background;
+  }
+
+  /** All windows read so far, by index. */
+  get windows(): ReadonlyMap<number, ListWindow> {
+    return this.#windows;
+  }
+
+  /** The number of matches, when the end of the list was seen. */
+  get length(): number | null {
+    for (const window of this.#windows.values()) {
+      if (window.atEnd && window.rows.length > 0) return window.start + window.rows.length;
+      if (window.atEnd && window.start === 0) return 0;
+    }
+    return null;
+  }
+
+  /** The whole list, when every row of it was read; null otherwise. */
+  wholeList(): readonly (CatalogRow | null)[] | null {
+    const all: (CatalogRow | null)[] = [];
+    for (let index = 0; ; index += 1) {
+      const window = this.#windows.get(index);
+      if (window === undefined) return null;
+      all.push(...window.rows);
+      if (window.atEnd) return this.reachable === null ? all : null;
+    }
+  }
+
+  /**
+   * Window `index`, fitting to its neighbours as far as those were read: if an entry came or went between the times at which
+   * two of them were fetched, the older is fetched again. Rejects with RegistryFailure.
+   */
+  async load(index: number): Promise<ListWindow> {
+    const known = this.#windows.get(index);
+    if (known !== undefined) return known;
+    this.#windows.set(index, await this.#fetch(index, 0));
+    await this.#makeFit(index);
+    const window = this.#windows.get(index);
+    if (window === undefined) throw new Error('a window that was just read must be there');
+    return window;
+  }
+
+  /** Rows [from, to) of the list, from as many windows as they need; fewer where the list ends. */
+  async readRows(from: number, to: number): Promise<{ rows: (CatalogRow | null)[]; atEnd: boolean }> {
+    const rows: (CatalogRow | null)[] = [];
+    for (let offset = from; offset < to; ) {
+      const window = await this.load(Math.floor(offset / this.windowSize));
+      const part = window.rows.slice(offset - window.start, to - window.start);
+      rows.push(...part);
+      offset += part.length;
+      if (window.atEnd && offset >= window.start + window.rows.length) return { rows, atEnd: true };
+      if (part.length === 0) return { rows, atEnd: true };
+    }
+    return { rows, atEnd: false };
+  }
+
+  /** The row at `offset` when it was read; undefined otherwise. */
+  rowAt(offset: number): CatalogRow | null | undefined {
+    const index = Math.floor(offset / this.windowSize);
+    const row = this.#windows.get(index)?.rows[offset - index * this.windowSize];
+    if (row !== undefined) return row;
+    const next = this.#windows.get(index + 1);
+    return next !== undefined && next.start === offset + 1 ? next.before : undefined;
+  }
+
+  /** Only these of the matches: the names among `names` that match, with their rows. Rejects with RegistryFailure. */
+  async readNamed(names: readonly string[]): Promise<readonly CatalogRow[]> {
+    const span = await this.#readSpan(0, names.length, 0, names);
+    return span.rows.filter((row) => row !== null);
+  }
+
+  async #fetch(index: number, notBeforeMs: number): Promise<ListWindow> {
+    const start = index * this.windowSize;
+    const cap = this.traits.pageCap;
+    const overlap = index > 0 && (cap === null || cap > this.windowSize) ? 1 : 0;
+    const span = await this.#readSpan(start - overlap, this.windowSize + overlap, notBeforeMs);
+    const before = overlap === 1 && span.rows.length > 0 ? span.rows[0] : undefined;
+    return {
+      start,
+      rows: overlap === 1 ? span.rows.slice(1) : span.rows,
+      before,
+      atEnd: span.atEnd,
+      fetchedAtMs: span.fetchedAtMs,
+    };
+  }
+
+  async #makeFit(index: number): Promise<void> {
+    for (const lower of [index - 1, index]) {
+      for (;;) {
+        const first = this.#windows.get(lower);
+        const second = this.#windows.get(lower + 1);
+        if (first === undefined || second === undefined || this.#fit(first, second)) break;
+        if (this.#refetches >= MAX_REFETCHES) break;
+        this.#refetches += 1;
+        const older = first.fetchedAtMs <= second.fetchedAtMs ? lower : lower + 1;
+        this.#windows.set(older, await this.#fetch(older, Math.max(first.fetchedAtMs, second.fetchedAtMs) + 1));
+        this.generation += 1;
+      }
+    }
+  }
+
+  /** The seam shows it where it was read; otherwise only windows that were fetched together are taken to fit. */
+  #fit(first: ListWindow, second: ListWindow): boolean {
+    const last = first.rows.at(-1);
+    if (second.before !== undefined) {
+      return first.rows.length === this.windowSize && second.before?.name === last?.name;
+    }
+    if (second.rows.length === 0) return true;
+    if (first.rows.length < this.windowSize) return false;
+    return Math.abs(first.fetchedAtMs - second.fetchedAtMs) < 1000;
+  }
+
+  /** Rows [offset, offset + limit), in as many requests as the registry's cap demands. */
+  async #readSpan(offset: number, limit: number, notBeforeMs: number, names?: readonly string[]): Promise<Span> {
+    const rows: (CatalogRow | null)[] = [];
+    let fetchedAtMs = Number.POSITIVE_INFINITY;
+    let shortBy: number | null = null;
+    while (rows.length < limit) {
+      const pieces = this.#planPieces(offset + rows.length, limit - rows.length);
+      let answers: readonly Answer<RowPage>[];
+      try {
+        answers = await Promise.all(pieces.map((piece) => this.#ask(piece.offset, piece.limit, notBeforeMs, names)));
+      } catch (error) {
+        if (!isDepthRefusal(error, offset + rows.length) || names !== undefined) throw error;
+        this.reachable = offset + rows.length;
+        return { rows, atEnd: true, fetchedAtMs: Math.min(fetchedAtMs, Date.now()) };
+      }
+      for (const [index, answer] of answers.entries()) {
+        const asked = pieces[index]?.limit ?? 0;
+        const got = answer.value.rows.length;
+        fetchedAtMs = Math.min(fetchedAtMs, answer.fetchedAtMs);
+        if (got > 0 && shortBy !== null) {
+          // Rows went on behind a short answer: it was short because the registry gives no more at once.
+          this.traits.pageCap = Math.max(this.traits.pageCap ?? 0, shortBy);
+          shortBy = null;
+        }
+        rows.push(...answer.value.rows);
+        if (got === asked) continue;
+        if (got === 0 || !this.#mayGoOn(offset + rows.length, got, answer.value.totalCount)) {
+          this.#noteEnd(offset + rows.length, names !== undefined);
+          return { rows, atEnd: true, fetchedAtMs };
+        }
+        shortBy = got;
+        break;
+      }
+    }
+    return { rows: rows.length > limit ? rows.slice(0, limit) : rows, atEnd: false, fetchedAtMs };
+  }
+
+  #planPieces(offset: number, limit: number): { offset: number; limit: number }[] {
+    const cap = this.traits.pageCap;
+    if (cap === null || cap >= limit) return [{ offset, limit }];
+    const pieces: { offset: number; limit: number }[] = [];
+    const end =
+      this.totalCount === null || this.traits.miscounts ? offset + cap : Math.max(this.totalCount, offset + 1);
+    for (let at = offset; at < offset + limit && at < end && pieces.length < PARALLEL_PIECES; at += cap) {
+      pieces.push({ offset: at, limit: Math.min(cap, offset + limit - at) });
+    }
+    return pieces;
+  }
+
+  /** Whether rows may follow behind an answer that gave fewer than were asked for. */
+  #mayGoOn(reached: number, got: number, totalCount: number | null): boolean {
+    const cap = this.traits.pageCap;
+    if (totalCount !== null) return reached < totalCount;
+    return cap === null || got >= cap;
+  }
+
+  #noteEnd(end: number, named: boolean): void {
+    if (named || this.totalCount === null || this.totalCount === end) return;
+    this.traits.miscounts = true;
+    // One window and more that is promised and not given is no slip of the counter: the registry does not go deeper.
+    if (this.totalCount > end + this.windowSize && end > 0) this.reachable = end;
+  }
+
+  async #ask(offset: number, limit: number, notBeforeMs: number, names?: readonly string[]): Promise<Answer<RowPage>> {
+    const { query, criteria, order } = this.list;
+    const answer = await this.source.searchRows(
+      { query, criteria, field: order.field, direction: order.direction, offset, limit, ...(names ? { names } : {}) },
+      { deadlineMs: this.#deadlineMs, notBeforeMs, ...(this.#background ? { background: true } : {}) },
+    );
+    const { value } = answer;
+    const { record } = this;
+    record.requests += 1;
+    record.tookMs += answer.tookMs;
+    record.malformed += value.malformed;
+    record.cache = worseOutcome(record.cache, answer.cache);
+    record.staleBecause ??= answer.staleBecause;
+    record.oldestFetchMs = Math.min(record.oldestFetchMs ?? Number.POSITIVE_INFINITY, answer.fetchedAtMs);
+    if (names !== undefined) return answer;
+    record.rowsRead += value.rows.length;
+    if (answer.fetchedAtMs >= this.#newestCountAtMs) {
+      this.#newestCountAtMs = answer.fetchedAtMs;
+      this.totalCount = value.totalCount;
+    }
+    if (value.totalCount !== null && offset + value.rows.length > value.totalCount) this.traits.miscounts = true;
+    this.claimsTotalOrder ||= value.claimsTotalOrder;
+    if (offset === 0) this.facets = value.facets;
+    return answer;
+  }
+}
+
+const OUTCOME_RANK: Record<CacheOutcome, number> = { BYPASS: 0, HIT: 1, MISS: 2, STALE: 3 };
+
+function worseOutcome(left: CacheOutcome, right: CacheOutcome): CacheOutcome {
+  return OUTCOME_RANK[left] >= OUTCOME_RANK[right] ? left : right;
+}
+
+/** A registry that refuses a request only because it goes too deep has said how far it lets itself be read. */
+function isDepthRefusal(error: unknown, offset: number): boolean {
+  return error instanceof RegistryFailure && error.type === 'INVALID' && offset > 0;
+}

@@ -1,0 +1,107 @@
+/**
+ * The k-way merge over stream heads: takes one page off the streams in the total order. What it does is decided by the
+ * streams' entries alone; it waits only where a stream has to read on, or where collapse has to ask.
+ */
+import type { RegistryFailure } from '../domain/errors.ts';
+import type { CollapseDecisions } from './collapse.ts';
+import type { ComparePositions, Position } from './order.ts';
+import type { Entry, RegistryStream } from './stream.ts';
+
+/** Entries that collapse asks about at least, in one batch: so that one question serves a whole page. */
+const MIN_BATCH = 50;
+
+export interface MergedPage {
+  /** In walk order. */
+  readonly entries: readonly Entry[];
+  /** Entries remain in streams that can answer now, or a stream has reached its bound. */
+  readonly hasMore: boolean;
+  /** A stream reached its bound: the page is shorter than was asked for. */
+  readonly isBounded: boolean;
+  /** The last place that was consumed, shown or not; null when nothing was. */
+  readonly end: Position | null;
+}
+
+export interface MergeContext {
+  /** In the direction of the walk. */
+  readonly compare: ComparePositions;
+  readonly collapse: CollapseDecisions | null;
+  /** Turns what a stream threw into its failure; throws on what is none. */
+  asFailure(error: unknown): RegistryFailure;
+}
+
+/** Takes the next `count` entries that may be shown. Streams that fail on the way are LOST where the page stood then. */
+export async function mergePage(
+  streams: readonly RegistryStream[],
+  count: number,
+  context: MergeContext,
+): Promise<MergedPage> {
+  const { compare, collapse } = context;
+  const entries: Entry[] = [];
+  let end: Position | null = null;
+  const readOn = () => fillAll(streams, () => end, context);
+  for (;;) {
+    if (entries.length === count && streams.some(({ head }) => head !== null && isKept(head, collapse))) {
+      return { entries, hasMore: true, isBounded: false, end };
+    }
+    await readOn();
+    const next = earliestHead(streams, compare);
+    const barrier = earliestBarrier(streams, compare);
+    if (barrier !== null && (next === null || compare(next, barrier) > 0)) {
+      const bounded = end === null || compare(barrier, end) > 0 ? barrier : end;
+      const isFull = entries.length === count;
+      return { entries, hasMore: true, isBounded: !isFull, end: isFull ? end : bounded };
+    }
+    if (next === null) return { entries, hasMore: false, isBounded: false, end };
+    const verdict = collapse === null ? 'KEEP' : collapse.verdict(next);
+    if (verdict === 'ASK') {
+      await collapse?.ask(upcoming(streams, Math.max(MIN_BATCH, 2 * (count - entries.length + 1)), compare));
+      continue;
+    }
+    if (verdict === 'KEEP' && entries.length === count) return { entries, hasMore: true, isBounded: false, end };
+    next.stream.consume();
+    if (entries.length < count && (end === null || compare(next, end) > 0)) end = next;
+    if (verdict === 'KEEP') entries.push(next);
+  }
+}
+
+function isKept(head: Entry, collapse: CollapseDecisions | null): boolean {
+  return collapse === null || collapse.verdict(head) === 'KEEP';
+}
+
+async function fillAll(
+  streams: readonly RegistryStream[],
+  mark: () => Position | null,
+  context: MergeContext,
+): Promise<void> {
+  const wanting = streams.filter((stream) => stream.wantsRows);
+  if (wanting.length === 0) return;
+  // Settled, not raced: when one throws a defect, none of the others may reject unheard.
+  const settled = await Promise.allSettled(wanting.map((stream) => stream.fill(mark, context.asFailure)));
+  for (const result of settled) if (result.status === 'rejected') throw result.reason;
+}
+
+function earliestHead(streams: readonly RegistryStream[], compare: ComparePositions): Entry | null {
+  let earliest: Entry | null = null;
+  for (const stream of streams) {
+    const { head } = stream;
+    if (head !== null && (earliest === null || compare(head, earliest) < 0)) earliest = head;
+  }
+  return earliest;
+}
+
+function earliestBarrier(streams: readonly RegistryStream[], compare: ComparePositions): Position | null {
+  let earliest: Position | null = null;
+  for (const { state, head } of streams) {
+    if (state.type !== 'BOUNDED' || head !== null) continue;
+    if (earliest === null || compare(state.barrier, earliest) < 0) earliest = state.barrier;
+  }
+  return earliest;
+}
+
+/** The next entries in merged order, as far as they are read. */
+function upcoming(streams: readonly RegistryStream[], count: number, compare: ComparePositions): Entry[] {
+  return streams
+    .flatMap((stream) => stream.buffered.slice(0, count))
+    .sort(compare)
+    .slice(0, count);
+}

@@ -1,0 +1,101 @@
+/**
+ * Which names a registry carries at all: a set that is listed in the background, so that collapse asks a registry only
+ * about names that it really may have.
+ */
+import { RegistryFailure } from '../domain/errors.ts';
+import type { RegistrySource } from '../domain/registry.ts';
+import { NO_CRITERIA } from '../domain/search.ts';
+import { ListReader } from './list-reader.ts';
+import type { RegistryTraits } from './traits.ts';
+
+/** Questions after which listing a registry pays: a list of 10,000 names costs about 40 requests. */
+const QUESTIONS_BEFORE_LISTING = 8;
+const NAMES_A_REQUEST = 250;
+/** Larger registries are asked each time: 50,000 names take about 2 MB. */
+const MAX_NAMES = 50_000;
+/** The lifetime of the catalogue layer (contract 2, `cache.catalog`). */
+const LIFETIME_MS = 24 * 60 * 60 * 1000;
+/** After a listing that failed. */
+const PAUSE_MS = 60_000;
+
+export class NameCatalog {
+  readonly #source: RegistrySource;
+  readonly #traits: RegistryTraits;
+  readonly #now: () => number;
+  /** Fingerprints of 32 bits: a name that collides is asked about needlessly, never missed. */
+  #names: ReadonlySet<number> | null = null;
+  #listedAtMs = 0;
+  #listedCount = 0;
+  #questions = 0;
+  #nextListingMs = 0;
+  #listing: Promise<void> | null = null;
+
+  constructor(source: RegistrySource, traits: RegistryTraits, now: () => number) {
+    this.#source = source;
+    this.#traits = traits;
+    this.#now = now;
+  }
+
+  /** false: the registry does not carry the name; true: it may; null: not known, it must be asked. */
+  mayCarry(name: string): boolean | null {
+    if (this.#names === null || this.#now() - this.#listedAtMs > LIFETIME_MS) return null;
+    return this.#names.has(fingerprint(name));
+  }
+
+  /** Takes note of a name that the registry was seen to carry after it was listed. */
+  noteCarried(name: string): void {
+    if (this.#names !== null && !this.#names.has(fingerprint(name))) {
+      this.#names = new Set([...this.#names, fingerprint(name)]);
+    }
+  }
+
+  /** Forgets the list when the registry counts other than was listed: names came or went. */
+  noteTotalCount(totalCount: number | null): void {
+    if (totalCount !== null && this.#names !== null && totalCount !== this.#listedCount) this.#listedAtMs = 0;
+  }
+
+  /** Counts a question that a list would have spared; lists the registry in the background when it pays. */
+  noteQuestion(): void {
+    this.#questions += 1;
+    if (this.#questions < QUESTIONS_BEFORE_LISTING || this.#listing !== null || this.#now() < this.#nextListingMs)
+      return;
+    this.#questions = 0;
+    this.#nextListingMs = this.#now() + PAUSE_MS;
+    this.#listing = this.#list().finally(() => {
+      this.#listing = null;
+    });
+  }
+
+  /** Settles when no listing is under way. */
+  async whenIdle(): Promise<void> {
+    await this.#listing;
+  }
+
+  async #list(): Promise<void> {
+    const list = { query: '', criteria: NO_CRITERIA, order: { field: 'NAME', direction: 'ASC' } } as const;
+    const reader = new ListReader(this.#source, list, NAMES_A_REQUEST, this.#traits, Number.POSITIVE_INFINITY, true);
+    const names = new Set<number>();
+    try {
+      for (let index = 0, rows = 0; rows < MAX_NAMES; index += 1) {
+        const window = await reader.load(index);
+        rows += window.rows.length;
+        for (const row of window.rows) if (row !== null) names.add(fingerprint(row.name));
+        if (!window.atEnd) continue;
+        if (reader.reachable !== null) return;
+        this.#names = names;
+        this.#listedCount = reader.totalCount ?? rows;
+        this.#listedAtMs = this.#now();
+        return;
+      }
+    } catch (error) {
+      // The registry does not let itself be listed now: it is asked instead, and listed again later.
+      if (!(error instanceof RegistryFailure)) throw error;
+    }
+  }
+}
+
+function fingerprint(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < name.length; index += 1) hash = Math.imul(hash ^ name.charCodeAt(index), 0x01000193);
+  return hash >>> 0;
+}

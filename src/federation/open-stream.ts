@@ -1,0 +1,132 @@
+/** Chooses how a registry's list is read for one page, and makes the stream that reads it so. */
+
+import type { SearchConfig } from '../domain/search.ts';
+import type { VisibleRegistry } from './answers.ts';
+import { DrainedStream, type Drains } from './drained-stream.ts';
+import { inspectOrder } from './list-order.ts';
+import { type ListQuery, ListReader } from './list-reader.ts';
+import type { ComparePositions } from './order.ts';
+import type { CompiledQuery } from './relevance.ts';
+import { RelevanceStream } from './relevance-stream.ts';
+import { KeyedStream, TotalStream } from './sorted-stream.ts';
+import type { RegistryStream, StreamContext } from './stream.ts';
+import type { ListOrder, RegistryTraits } from './traits.ts';
+import type { RegistryStart } from './walk.ts';
+
+/**
+ * Rows that a registry's sorting is checked on before it is believed. With smaller windows than this a list is looked at
+ * once in a window of this size.
+ */
+const ROWS_TO_CHECK = 50;
+
+/** What all streams of one page share. */
+export interface PageSetting {
+  readonly list: ListQuery;
+  readonly search: SearchConfig;
+  readonly drains: Drains;
+  readonly context: StreamContext;
+  readonly forwardCompare: ComparePositions;
+  readonly deadlineMs: number;
+  /** RELEVANCE only. */
+  readonly query: { readonly compiled: CompiledQuery; readonly text: string } | null;
+}
+
+/** One registry's part in a page: its readers stay when the page has to start again, so that nothing is read twice. */
+export class Participant {
+  readonly registry: VisibleRegistry;
+  readonly start: RegistryStart;
+  readonly traits: RegistryTraits;
+  /** Reads in windows of the configured size. */
+  readonly reader: ListReader;
+  /** How the list must be read, when this page has found that out. */
+  readAs: ListOrder | null = null;
+  readonly #setting: PageSetting;
+  #checkedReader: ListReader | null = null;
+
+  constructor(registry: VisibleRegistry, start: RegistryStart, traits: RegistryTraits, setting: PageSetting) {
+    this.registry = registry;
+    this.start = start;
+    this.traits = traits;
+    this.#setting = setting;
+    this.reader = this.#createReader(setting.search.window);
+  }
+
+  /** Every reader that read something of this registry for the page. */
+  get readers(): readonly ListReader[] {
+    return this.#checkedReader === null || this.#checkedReader === this.reader
+      ? [this.reader]
+      : [this.reader, this.#checkedReader];
+  }
+
+  /** Rejects with RegistryFailure when the registry has to be asked first and does not answer. */
+  async openStream(): Promise<RegistryStream> {
+    const { query } = this.#setting;
+    if (query !== null) {
+      const maxRows = this.#setting.search.drain.rows;
+      return new RelevanceStream(this.registry, this.reader, this.start, this.#setting.context, query, maxRows);
+    }
+    const readAs = this.readAs ?? (await this.#chooseOrder());
+    if (readAs === 'TOTAL') return await this.#openTotal();
+    return readAs === 'BY_KEY' ? this.#openKeyed() : this.#openDrained();
+  }
+
+  /** Weaker than before: what was found out last, unless a weaker reading was chosen already. */
+  readAsAfter(found: ListOrder): ListOrder {
+    const weaker = this.readAs === 'UNSORTED' || found === 'UNSORTED' ? 'UNSORTED' : found;
+    return weaker === 'BY_KEY' && this.#setting.list.order.field === 'NAME' ? 'UNSORTED' : weaker;
+  }
+
+  /** A stream that is there to be LOST: the registry failed before it was known how to read it. */
+  createTotalStream(): TotalStream {
+    const { context, forwardCompare } = this.#setting;
+    return new TotalStream(this.registry, this.reader, this.start, context, { forwardCompare, groupRows: 0 });
+  }
+
+  async #openTotal(): Promise<RegistryStream> {
+    const known = this.traits.listOrder(this.#setting.list.order);
+    const stream = this.createTotalStream();
+    if (known === null || known === 'TOTAL' || (await stream.takeUpAsItIs())) return stream;
+    return known === 'BY_KEY' ? this.#openKeyed() : this.#openDrained();
+  }
+
+  #openKeyed(): RegistryStream {
+    const { context, forwardCompare, search } = this.#setting;
+    const reader = this.#readerForChecks();
+    const groupRows = Math.min(search.drain.rows, search.drain.requests * reader.windowSize);
+    return new KeyedStream(this.registry, reader, this.start, context, { forwardCompare, groupRows });
+  }
+
+  #openDrained(): RegistryStream {
+    const { drains, forwardCompare, deadlineMs, search } = this.#setting;
+    const shared = { drains, forwardCompare, deadlineMs, limits: search.drain };
+    return new DrainedStream(this.registry, this.reader, this.start, this.#setting.context, shared);
+  }
+
+  /**
+   * A walk goes on as it began. Otherwise: a registry that says it sorts totally is believed as far as its first rows bear
+   * it out; of another one only the keys are, and under NAME, where the collation is all there is, not even these.
+   */
+  async #chooseOrder(): Promise<ListOrder> {
+    const { order } = this.#setting.list;
+    const begun = this.start.readAs;
+    if (begun !== null) return begun;
+    const known = this.traits.listOrder(order);
+    if (known !== null) return known;
+    const reader = this.#readerForChecks();
+    const window = await reader.load(reader === this.reader ? Math.floor(this.start.hint / reader.windowSize) : 0);
+    const claimed: ListOrder = reader.claimsTotalOrder ? 'TOTAL' : order.field === 'NAME' ? 'UNSORTED' : 'BY_KEY';
+    this.traits.noteListOrder(order, claimed);
+    this.traits.noteListOrder(order, inspectOrder(window.rows, order, this.#setting.forwardCompare));
+    return this.traits.listOrder(order) ?? claimed;
+  }
+
+  #readerForChecks(): ListReader {
+    this.#checkedReader ??=
+      this.#setting.search.window >= ROWS_TO_CHECK ? this.reader : this.#createReader(ROWS_TO_CHECK);
+    return this.#checkedReader;
+  }
+
+  #createReader(windowSize: number): ListReader {
+    return new ListReader(this.registry.source, this.#setting.list, windowSize, this.traits, this.#setting.deadlineMs);
+  }
+}

@@ -1,0 +1,138 @@
+/** What a page's readers hold of each registry's list, for those who need more of it than the page: collapse, counts, facets. */
+import type { CatalogRow, Template } from '../domain/template.ts';
+import type { CollapseSource } from './collapse.ts';
+import type { StreamCount } from './counts.ts';
+import { DrainedStream, type DrainLimits, type Drains } from './drained-stream.ts';
+import type { StreamFacets } from './facets.ts';
+import type { ListReader } from './list-reader.ts';
+import type { NameCatalog } from './name-catalog.ts';
+import type { Participant } from './open-stream.ts';
+import type { RegistryStream } from './stream.ts';
+
+type IsShown = (template: Template, registryName: string) => boolean;
+
+export class PageRows {
+  readonly #streams: ReadonlyMap<Participant, RegistryStream>;
+  readonly #isShown: IsShown;
+  readonly #whole = new Map<Participant, ReadonlyMap<string, Template>>();
+
+  constructor(participants: readonly Participant[], streams: readonly RegistryStream[], isShown: IsShown) {
+    this.#isShown = isShown;
+    this.#streams = new Map(
+      participants.flatMap((participant, index) => {
+        const stream = streams[index];
+        return stream === undefined ? [] : [[participant, stream] as const];
+      }),
+    );
+  }
+
+  /** By name, every template that may be shown, when the whole list was read for this page; null otherwise. */
+  wholeList(participant: Participant): ReadonlyMap<string, Template> | null {
+    const known = this.#whole.get(participant);
+    if (known !== undefined) return known;
+    const rows = this.#wholeRows(participant);
+    if (rows === null) return null;
+    const registryName = participant.registry.source.info.name;
+    const shown = new Map<string, Template>();
+    for (const row of rows) {
+      if (row !== null && !shown.has(row.name) && this.#isShown(row.template, registryName))
+        shown.set(row.name, row.template);
+    }
+    this.#whole.set(participant, shown);
+    return shown;
+  }
+
+  countOf(participant: Participant, areClaimsSet: boolean, areCriteriaSet: boolean): StreamCount {
+    const stream = this.#streams.get(participant);
+    const { traits } = participant;
+    const whole = this.wholeList(participant);
+    return {
+      namespace: participant.registry.source.info.namespace,
+      isLost: stream === undefined || stream.state.type === 'LOST',
+      isStale: participant.readers.some((reader) => reader.record.cache === 'STALE'),
+      wholeNames: whole === null ? null : new Set(whole.keys()),
+      totalCount: this.#readerWithCount(participant).totalCount,
+      miscounts: traits.miscounts,
+      isFilteredHere: areClaimsSet || (stream?.refused ?? 0) > 0 || (areCriteriaSet && traits.ignoresFilters),
+    };
+  }
+
+  facetsOf(participant: Participant): StreamFacets {
+    const { info } = participant.registry.source;
+    const whole = this.wholeList(participant);
+    const reader = this.#readerWithCount(participant);
+    return {
+      registryName: info.name,
+      namespace: info.namespace,
+      isLost: this.#streams.get(participant)?.state.type === 'LOST',
+      whole: whole === null ? null : [...whole.values()],
+      sent: participant.readers.find((each) => each.facets !== null)?.facets ?? reader.facets,
+      totalCount: reader.totalCount,
+    };
+  }
+
+  collapseSource(
+    participant: Participant,
+    stream: RegistryStream,
+    shared: { readonly catalog: NameCatalog; readonly drains: Drains; readonly limits: DrainLimits },
+  ): CollapseSource {
+    const registryName = participant.registry.source.info.name;
+    const read = new ReadNames(participant.readers, (row) => this.#isShown(row.template, registryName));
+    return {
+      stream,
+      catalog: shared.catalog,
+      wholeNames: () => {
+        const whole = this.wholeList(participant);
+        return whole === null ? null : new Set(whole.keys());
+      },
+      readNames: () => read.names(),
+      accepts: (template) => this.#isShown(template, registryName),
+      drainNames: async () => {
+        const { reader } = participant;
+        const drained = await shared.drains.drain(reader.source, reader.list, shared.limits, reader.traits);
+        if (drained.capped) return null;
+        return new Set(drained.rows.filter((row) => this.#isShown(row.template, registryName)).map((row) => row.name));
+      },
+    };
+  }
+
+  #wholeRows(participant: Participant): readonly (CatalogRow | null)[] | null {
+    const stream = this.#streams.get(participant);
+    if (stream instanceof DrainedStream && stream.drainReader !== null) return stream.drainReader.wholeList();
+    for (const reader of participant.readers) {
+      const rows = reader.wholeList();
+      if (rows !== null) return rows;
+    }
+    return null;
+  }
+
+  #readerWithCount(participant: Participant): ListReader {
+    const stream = this.#streams.get(participant);
+    if (stream instanceof DrainedStream && stream.drainReader !== null) return stream.drainReader;
+    return participant.readers.find((reader) => reader.totalCount !== null) ?? participant.reader;
+  }
+}
+
+/** The names in the windows that were read so far; windows come while the page is made. */
+class ReadNames {
+  readonly #readers: readonly ListReader[];
+  readonly #isShown: (row: CatalogRow) => boolean;
+  readonly #names = new Set<string>();
+  readonly #seen = new Set<object>();
+
+  constructor(readers: readonly ListReader[], isShown: (row: CatalogRow) => boolean) {
+    this.#readers = readers;
+    this.#isShown = isShown;
+  }
+
+  names(): ReadonlySet<string> {
+    for (const reader of this.#readers) {
+      for (const window of reader.windows.values()) {
+        if (this.#seen.has(window)) continue;
+        this.#seen.add(window);
+        for (const row of window.rows) if (row !== null && this.#isShown(row)) this.#names.add(row.name);
+      }
+    }
+    return this.#names;
+  }
+}

@@ -1,0 +1,27 @@
+import semver from 'semver';
+import type { TemplateVersion } from '../domain/template.ts';
+
+/**
+ * Newest first: releases by semver precedence, then pre-releases by the same, then what is no semantic version by its date
+ * (undated last). Withdrawn versions are left out: they cannot be had any more.
+ */
+export function sortVersions(versions: readonly TemplateVersion[]): readonly TemplateVersion[] {
+  return versions
+    .filter((version) => version.withdrawnAtMs === null)
+    .map((version) => ({ version, parsed: semver.parse(version.version.slice(0, MAX_VERSION_LENGTH)) }))
+    .sort((left, right) => {
+      const group = groupOf(left.parsed) - groupOf(right.parsed);
+      if (group !== 0) return group;
+      if (left.parsed !== null && right.parsed !== null) return semver.rcompare(left.parsed, right.parsed);
+      return (right.version.publishedAtMs ?? -Infinity) - (left.version.publishedAtMs ?? -Infinity) || 0;
+    })
+    .map(({ version }) => version);
+}
+
+/** As semver's own limit. */
+const MAX_VERSION_LENGTH = 256;
+
+function groupOf(parsed: semver.SemVer | null): number {
+  if (parsed === null) return 2;
+  return parsed.prerelease.length > 0 ? 1 : 0;
+}

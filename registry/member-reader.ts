@@ -46,6 +46,12 @@ export class MemberReader {
     return this.#refuse(name, 'a text that is not empty', value, hint);
   }
 
+  /** As `readText`; that the member is absent is a fault. */
+  requireText(name: string): string | null {
+    if (this.#get(name) === undefined) this.faults.push(`"${this.#path}${name}" must be given`);
+    return this.readText(name);
+  }
+
   /** One of a closed set, in any case; given back as the set spells it. */
   readChoice(name: string, choices: readonly string[]): string | null {
     const value = this.readText(name);

@@ -64,11 +64,9 @@ export interface Standing {
 export function readTemplate(value: unknown, standing: Standing | null = null): TemplateReading {
   if (!isMembers(value)) return { ok: false, faults: ['a template must be an object with members'] };
   const reader = new MemberReader(value);
-  const name = reader.readText('name');
-  const version = reader.readText('version');
+  const name = reader.requireText('name');
+  const version = reader.requireText('version');
   const { faults } = reader;
-  if (value.name === undefined) faults.push('"name" must be given');
-  if (value.version === undefined) faults.push('"version" must be given');
   if (name !== null) checkName(name, faults);
   if (version !== null) checkVersion(version, faults);
   const market = new MemberReader(reader.readMembers('marketplace') ?? {}, 'marketplace.', faults, value);
@@ -165,7 +163,7 @@ function readClaims(market: MemberReader) {
 
 function readDependency(reader: MemberReader) {
   return {
-    name: reader.readText('name'),
+    name: reader.requireText('name'),
     version: reader.readText('version'),
     optional: reader.readFlag('optional'),
     type: reader.readChoice('type', DEPENDENCY_TYPES),

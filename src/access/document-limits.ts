@@ -205,10 +205,11 @@ function checkDepth(document: DocumentNode, maxDepth: number): void {
   }
 
   for (const definition of document.definitions) {
-    if (!isExecutable(definition)) continue;
+    // A fragment alone does not tell where it is spread; validation refuses those that are spread nowhere.
+    if (definition.kind !== Kind.OPERATION_DEFINITION) continue;
     const extent = measureSet(definition.selectionSet);
     checkCount('fields within fields', extent.depth, maxDepth);
     checkCount('introspection fields within fields', extent.introspectionDepth, MAX_INTROSPECTION_DEPTH);
-    if (definition.kind === Kind.OPERATION_DEFINITION) checkCount('root fields', extent.width, MAX_ROOT_FIELDS);
+    checkCount('root fields', extent.width, MAX_ROOT_FIELDS);
   }
 }

@@ -1,0 +1,54 @@
+/** The command line: which command does what. Each command's file is loaded when it is called. */
+import { Command, CommanderError } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { EXIT_DONE, EXIT_USAGE, type Host } from './host.ts';
+
+/** Runs a command to its end and gives the exit code of the process. */
+export async function runProgram(given: readonly string[], host: Host): Promise<number> {
+  let exitCode = EXIT_DONE;
+  const program = createProgram(host, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(given, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Commander ends help and version with 0, and every wrong use with 1.
+    return error.exitCode === 0 ? EXIT_DONE : EXIT_USAGE;
+  }
+}
+
+function createProgram(host: Host, setExitCode: (code: number) => void): Command {
+  const program = new Command('marketplace')
+    .description('One GraphQL endpoint over many registries of research environment templates.')
+    .version(packageJson.version)
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => host.printLine(text.trimEnd()),
+      writeErr: (text) => host.printErrorLine(text.trimEnd()),
+    });
+  program
+    .command('serve')
+    .description('start the gateway; MARKETPLACE_CONFIG names its configuration, without it there are demo registries')
+    .action(async () => {
+      const { serve } = await import('./serve.ts');
+      setExitCode(await serve(host));
+    });
+  program
+    .command('registry')
+    .description('registries of the protocol')
+    .enablePositionalOptions()
+    .command('serve')
+    .description('serve the templates in a folder')
+    .argument('<folder>', 'a folder of templates (YAML)')
+    .argument('[options...]', "options of the registry's own program; --help behind the folder shows them")
+    .passThroughOptions()
+    .allowUnknownOption()
+    .action(async (folder: string, options: readonly string[]) => {
+      const { serveRegistry } = await import('./registry-serve.ts');
+      setExitCode(await serveRegistry([folder, ...options], host));
+    });
+  return program;
+}

@@ -1,0 +1,62 @@
+/** Joins everything: the configuration's registries, the federation over them, and the server in front. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Logger } from 'pino';
+import { openRegistries } from '../datasources/registries.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import type { Config } from './config/config.ts';
+import { createFederation } from './federation/federation.ts';
+import { createHandler } from './server/handler.ts';
+
+export interface Gateway {
+  /** Answers one HTTP request; never throws. */
+  handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** From now on the gateway says that it is not ready, and closes each connection behind its answer. */
+  startDraining(): void;
+  /** Stops health checks and cuts the connections to registries. Call it when nothing is in flight any more. */
+  close(): Promise<void>;
+}
+
+export interface GatewayOverrides {
+  readonly log: Logger;
+}
+
+/**
+ * Makes a gateway of a configuration. It listens nowhere: hand its `handle` to a server. Rejects when a registry's
+ * credentials cannot be used; that a registry cannot be reached is no reason.
+ */
+export async function createGateway(config: Config, { log }: GatewayOverrides): Promise<Gateway> {
+  const registries = openRegistries(config.registries, { logger: log });
+  const { search, secrets } = config.server;
+  const federation = createFederation({ sources: registries.sources, search, secrets });
+  const close = async () => {
+    await federation.close();
+    await registries.close();
+  };
+  try {
+    let isReady = false;
+    const handler = await createHandler({
+      config,
+      viewFor: federation.viewFor,
+      isReady: () => isReady,
+      version: packageJson.version,
+      log,
+    });
+    registries.whenTriedOnce().then(
+      () => {
+        isReady = true;
+      },
+      (error: unknown) => log.error({ err: error }, 'the first health checks ended in a defect'),
+    );
+    return {
+      handle: handler.handle,
+      startDraining: handler.startDraining,
+      close: async () => {
+        await handler.close();
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

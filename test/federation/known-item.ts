@@ -11,7 +11,7 @@ export interface Entry extends ScoredText {
   readonly id: number;
 }
 
-export interface KnownItemQuery {
+interface KnownItemQuery {
   readonly kind: string;
   readonly query: string;
   readonly target: Entry;
@@ -80,8 +80,8 @@ function changeSeparators(name: string): string | undefined {
 }
 
 /**
- * BM25 over the same fields (MiniSearch), set up as well as one would: entries with every term before those with some, the
- * last term also as the beginning of a word.
+ * BM25 over the same fields (MiniSearch), set up as well as one would: entries with every term, or where there are none
+ * those with some; the last term also as the beginning of a word.
  */
 export function indexByMiniSearch(entries: readonly Entry[]): Ranking {
   const index = new MiniSearch<Entry>({
@@ -95,9 +95,9 @@ export function indexByMiniSearch(entries: readonly Entry[]): Ranking {
   index.addAll(entries);
   const byId = new Map(entries.map((entry) => [String(entry.id), entry]));
   return (query, limit) => {
-    const every = index.search(query, { combineWith: 'AND' }).map((hit) => String(hit.id));
-    const some = every.length < limit ? index.search(query).map((hit) => String(hit.id)) : [];
-    return [...new Set([...every, ...some])].slice(0, limit).flatMap((id) => byId.get(id) ?? []);
+    const every = index.search(query, { combineWith: 'AND' });
+    const hits = every.length > 0 ? every : index.search(query);
+    return hits.slice(0, limit).flatMap((hit) => byId.get(String(hit.id)) ?? []);
   };
 }
 
@@ -146,7 +146,7 @@ interface MergedRow {
 }
 
 /** The merge of contract 5.8 and 5.1, said as plainly as possible. */
-export function mergeRegistries(registries: readonly Ranking[]): Ranking {
+function mergeRegistries(registries: readonly Ranking[]): Ranking {
   return (query, limit) => {
     const compiled = compileQuery(query);
     const rows: MergedRow[] = [];

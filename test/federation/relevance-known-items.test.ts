@@ -59,7 +59,7 @@ describe.each(INDEXES)('against one central index ($name)', ({ name, build }) =>
   });
 
   describe.skipIf(!CATALOGS_PRESENT)('over the real catalogues', () => {
-    const ITEMS = 100;
+    const ITEMS = 150;
     test('known items are found as well when each catalogue is a registry of its own', { timeout: 60_000 }, () => {
       const registries = readCatalogs().slice(0, 6);
       expectNoWorseThanCentral(`six catalogues, ${name}`, compareWithCentral(registries, build, ITEMS));

@@ -47,14 +47,15 @@ function finishText(text: string, maxLength: number): string | null {
   return cut.isWellFormed() ? cut : cut.toWellFormed();
 }
 
-/**
- * An identifier (a name, a version): taken as it is or not at all, because a changed one would name something else. A
- * finite number counts as its text: YAML makes 1.0 of a version easily.
- */
+/** An identifier, a name: taken as it is or not at all, because a changed one would name something else. */
 export function readIdentifier(value: unknown, maxLength: number): string | null {
-  const text = typeof value === 'number' && Number.isFinite(value) ? String(value) : value;
-  if (typeof text !== 'string' || text === '' || text.length > maxLength) return null;
-  return ANY_CONTROL.test(text) || !text.isWellFormed() ? null : text;
+  if (typeof value !== 'string' || value === '' || value.length > maxLength) return null;
+  return ANY_CONTROL.test(value) || !value.isWellFormed() ? null : value;
+}
+
+/** An identifier that may be written as a number: 1.0 in YAML is one before anybody notices. */
+export function readVersion(value: unknown, maxLength: number): string | null {
+  return readIdentifier(typeof value === 'number' && Number.isFinite(value) ? String(value) : value, maxLength);
 }
 
 /** Lines, without what is none and without repetition. */

@@ -26,6 +26,7 @@ import {
   readText,
   readTimeMs,
   readUrl,
+  readVersion,
   type WireObject,
 } from '../wire-values.ts';
 
@@ -80,7 +81,7 @@ export function parseVersions(body: unknown): readonly TemplateVersion[] {
   const versions: TemplateVersion[] = [];
   for (const entry of readList(answer.versions)) {
     const wire = readObject(entry);
-    const version = readIdentifier(wire?.version, VERSION_LENGTH);
+    const version = readVersion(wire?.version, VERSION_LENGTH);
     if (wire === null || version === null) continue;
     versions.push({
       version,
@@ -109,7 +110,7 @@ function parseRow(entry: unknown, context: WireContext): WireRow | null {
   const wire = readObject(entry);
   if (wire === null) return null;
   const name = readIdentifier(wire.name, NAME_LENGTH);
-  const version = readIdentifier(wire.version, VERSION_LENGTH);
+  const version = readVersion(wire.version, VERSION_LENGTH);
   return name === null || version === null ? null : new WireRow(wire, name, version, context);
 }
 

@@ -98,6 +98,8 @@ export class FaultyRegistry implements AsyncDisposable {
   #mode: FaultMode = 'ok';
   #only: (path: string) => boolean = () => true;
   #generation = 0;
+  #underWay = 0;
+  #mostAtOnce = 0;
 
   constructor(options: FaultyRegistryOptions) {
     this.#options = options;
@@ -112,6 +114,11 @@ export class FaultyRegistry implements AsyncDisposable {
 
   get port(): number {
     return this.#port;
+  }
+
+  /** The most requests that were under way at one time. */
+  get mostAtOnce(): number {
+    return this.#mostAtOnce;
   }
 
   get mode(): FaultMode {
@@ -132,7 +139,7 @@ export class FaultyRegistry implements AsyncDisposable {
     if (!this.#server.listening) await this.listen();
     if (this.#server instanceof TlsServer) {
       this.#cutConnections();
-      this.#server.setSecureContext(this.#certificate());
+      this.#server.setSecureContext({ ...this.#certificate(), ca: this.#options.tls?.authority.ca });
     }
   }
 
@@ -237,6 +244,11 @@ export class FaultyRegistry implements AsyncDisposable {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url ?? '/', 'http://registry.test');
     request.resume();
+    this.#underWay += 1;
+    this.#mostAtOnce = Math.max(this.#mostAtOnce, this.#underWay);
+    response.on('close', () => {
+      this.#underWay -= 1;
+    });
     this.arrivals.push({
       method: request.method ?? '',
       path: url.pathname,

@@ -5,7 +5,7 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import { HttpError } from './http-error.ts';
 import { SignatureVerifier, type SignedRequest } from './signatures.ts';
 
-export interface BasicUser {
+interface BasicUser {
   readonly username: string;
   readonly password: string;
 }

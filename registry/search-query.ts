@@ -7,7 +7,7 @@ import { parseTimeMs } from './member-reader.ts';
 
 const SORTS = ['relevance', 'popularity', 'rating', 'updated', 'name'] as const;
 export type SortField = (typeof SORTS)[number];
-export type SortOrder = 'asc' | 'desc';
+type SortOrder = 'asc' | 'desc';
 
 /** The protocol's default page. */
 const DEFAULT_LIMIT = 20;

@@ -37,7 +37,7 @@ const WORD = /[\p{L}\p{N}\p{M}]+/gu;
 const COMPOUND = /[\p{L}\p{N}\p{M}]+(?:[-_.][\p{L}\p{N}\p{M}]+)+/gu;
 
 /** The words of a text, folded: compatible forms and case are one. */
-export function splitWords(text: string): readonly string[] {
+function splitWords(text: string): readonly string[] {
   return foldText(text).match(WORD) ?? [];
 }
 

@@ -1,6 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  resolve: {
+    // As Node resolves it. Vite would take the package's other build for our files, and GraphQL refuses two of itself.
+    alias: [{ find: /^graphql$/, replacement: new URL('node_modules/graphql/index.js', import.meta.url).pathname }],
+  },
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 20_000,

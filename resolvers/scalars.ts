@@ -1,5 +1,5 @@
 /** The scalars of schema/scalars.graphql. Inside the gateway a DateTime is a number of milliseconds since the epoch. */
-import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
+import { GraphQLError, Kind, type ValueNode } from 'graphql';
 
 // RFC 3339, section 5.6: the offset is required, the fraction is not.
 const RFC_3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:[Zz]|[+-](\d{2}):(\d{2}))$/;
@@ -58,23 +58,21 @@ function writeSafeInt(value: unknown): number {
   throw new TypeError('A SafeInt must be a whole number that a double holds exactly.');
 }
 
+/** Descriptions and specifications stand in the schema; these are the functions that it lacks. */
 export const scalars = {
-  DateTime: new GraphQLScalarType<number, string>({
-    name: 'DateTime',
-    serialize: writeDateTime,
-    parseValue: readDateTime,
-    parseLiteral: (node) => readDateTime(readStringLiteral(node)),
-  }),
-  URL: new GraphQLScalarType<string, string>({
-    name: 'URL',
-    serialize: writeUrl,
-    parseValue: readUrl,
-    parseLiteral: (node) => readUrl(readStringLiteral(node)),
-  }),
-  SafeInt: new GraphQLScalarType<number, number>({
-    name: 'SafeInt',
-    serialize: writeSafeInt,
-    parseValue: readSafeInt,
-    parseLiteral: (node) => readSafeInt(node.kind === Kind.INT ? Number(node.value) : undefined),
-  }),
+  DateTime: {
+    __serialize: writeDateTime,
+    __parseValue: readDateTime,
+    __parseLiteral: (node: ValueNode) => readDateTime(readStringLiteral(node)),
+  },
+  URL: {
+    __serialize: writeUrl,
+    __parseValue: readUrl,
+    __parseLiteral: (node: ValueNode) => readUrl(readStringLiteral(node)),
+  },
+  SafeInt: {
+    __serialize: writeSafeInt,
+    __parseValue: readSafeInt,
+    __parseLiteral: (node: ValueNode) => readSafeInt(node.kind === Kind.INT ? Number(node.value) : undefined),
+  },
 };

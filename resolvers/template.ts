@@ -37,16 +37,23 @@ async function template(_: unknown, given: TemplateArguments, context: RequestCo
     return found;
   } catch (error) {
     if (!(error instanceof RegistriesUnavailable)) throw error;
-    throw new RegistriesUnavailable(error.failures, await suggestNames(name, context));
+    throw new RegistriesUnavailable(error.failures, await suggestNames(name, error, context));
   }
 }
 
-/** Names of other templates, from the registries that do answer. Empty rather than an error of its own. */
-async function suggestNames(name: string, context: RequestContext): Promise<readonly string[]> {
+/** Names of other templates, from the registries that did not fail. Empty rather than an error of its own. */
+async function suggestNames(
+  name: string,
+  { failures }: RegistriesUnavailable,
+  { view }: RequestContext,
+): Promise<readonly string[]> {
+  const silent = new Set(failures.map((failure) => failure.registryName));
+  const answering = view.registries.map(({ source }) => source.info.name).filter((each) => !silent.has(each));
+  if (answering.length === 0) return [];
   try {
-    const result = await context.view.search({
+    const result = await view.search({
       query: name.replaceAll(/[^\p{L}\p{N}]+/gu, ' ').trim(),
-      filter: { ...NO_CRITERIA, registries: null, registryTypes: null },
+      filter: { ...NO_CRITERIA, registries: answering, registryTypes: null },
       order: { field: 'RELEVANCE', direction: 'DESC' },
       page: { direction: 'FORWARD', count: SUGGESTED_NAMES + 1, cursor: null },
       collapse: true,

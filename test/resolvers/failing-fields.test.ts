@@ -1,0 +1,138 @@
+import {
+  execute,
+  type GraphQLField,
+  type GraphQLObjectType,
+  type GraphQLOutputType,
+  getNamedType,
+  isCompositeType,
+  isInterfaceType,
+  isNonNullType,
+  isObjectType,
+  parse,
+} from 'graphql';
+import { describe, expect, it } from 'vitest';
+import type { RequestContext } from '../../resolvers/context.ts';
+import { encodeTemplateId } from '../../resolvers/node-id.ts';
+import { buildGatewaySchema } from '../../src/server/schema.ts';
+import { createFixtureView } from '../server/fixture-view.ts';
+
+/** How deep everything is selected: a search, its rows, what hangs on a row. */
+const DEPTH = 4;
+
+const ROOT_ARGUMENTS: Record<string, string> = {
+  node: `(id: "${encodeTemplateId('official', 'org/base', '1.2.0')}")`,
+  nodes: `(ids: ["${encodeTemplateId('official', 'org/base', '1.2.0')}"])`,
+  template: '(name: "org/base")',
+  registry: '(name: "official")',
+};
+
+/** Selects every field of a type, as deep as asked. */
+function selectAll(type: GraphQLOutputType, depth: number): string {
+  const named = getNamedType(type);
+  if (!isObjectType(named) && !isInterfaceType(named)) return '';
+  const fields = Object.values(named.getFields()).flatMap((field) => selectField(named.name, field, depth));
+  return ` { __typename ${fields.join(' ')} }`;
+}
+
+function selectField(typeName: string, field: GraphQLField<unknown, unknown>, depth: number): string[] {
+  if (isCompositeType(getNamedType(field.type)) && depth === 0) return [];
+  const given = typeName === 'Query' ? (ROOT_ARGUMENTS[field.name] ?? '') : '';
+  return [`${field.name}${given}${selectAll(field.type, depth - 1)}`];
+}
+
+function createContext(): RequestContext {
+  return {
+    view: createFixtureView(),
+    caller: { authenticated: true, subject: 'tester', roles: ['admin'], groups: ['physics'] },
+    requestId: 'request-1',
+    maxPageSize: 100,
+    origin: 'http://gateway.example',
+    gateway: {
+      version: '0.0.0',
+      startedAtMs: 0,
+      readMetrics: () => ({
+        searches: 1,
+        responseTime: { mean: 1, p50: 1, p95: 1, p99: 1, max: 1 },
+        errorRate: 0.5,
+        errors: [{ name: 'BAD_CURSOR', count: 1 }],
+        popularTemplates: [{ name: 'org/base', registryName: 'official', views: 3 }],
+      }),
+      countSearch: () => undefined,
+      countView: () => undefined,
+    },
+  };
+}
+
+const FAILURE = 'made to fail';
+
+const schema = buildGatewaySchema();
+
+function run(source: string) {
+  return execute({ schema, document: parse(source), contextValue: createContext() });
+}
+
+/** Runs with one field made to fail, which is put right again afterwards. */
+async function runWithout(failing: string, sources: readonly string[]) {
+  const [typeName = '', fieldName = ''] = failing.split('.');
+  const field = (schema.getType(typeName) as GraphQLObjectType).getFields()[fieldName];
+  if (field === undefined) throw new Error(`there is no field ${failing}`);
+  const { resolve } = field;
+  field.resolve = () => {
+    throw new Error(FAILURE);
+  };
+  try {
+    return await Promise.all(sources.map(run));
+  } finally {
+    if (resolve) field.resolve = resolve;
+    else delete field.resolve;
+  }
+}
+
+/** Sets every occurrence of the field to null: what the answer must be when that field fails. */
+function withoutField(value: unknown, typeName: string, fieldName: string): unknown {
+  if (Array.isArray(value)) return value.map((each) => withoutField(each, typeName, fieldName));
+  if (typeof value !== 'object' || value === null) return value;
+  const own = value as Record<string, unknown>;
+  return Object.fromEntries(
+    Object.entries(own).map(([name, member]) => [
+      name,
+      name === fieldName && own.__typename === typeName ? null : withoutField(member, typeName, fieldName),
+    ]),
+  );
+}
+
+describe('a field that fails', async () => {
+  const query = schema.getQueryType();
+  if (!query) throw new Error('there must be a query type');
+  const operations = Object.values(query.getFields()).map(
+    (field) => `{ __typename ${selectField('Query', field, DEPTH)} }`,
+  );
+  const baselines = await Promise.all(operations.map(run));
+
+  const nullable = Object.values(schema.getTypeMap())
+    .filter((type) => isObjectType(type))
+    .filter((type) => !type.name.startsWith('__'))
+    .flatMap((type) =>
+      Object.values(type.getFields())
+        .filter((field) => !isNonNullType(field.type))
+        .map((field) => `${type.name}.${field.name}`),
+    );
+
+  it('stands in an answer that is complete without it', () => {
+    expect(baselines.flatMap((baseline) => baseline.errors?.map((error) => error.message) ?? [])).toEqual([]);
+    expect(nullable.length).toBeGreaterThan(70);
+  });
+
+  it.each(nullable)('%s nulls itself and nothing beside it', async (failing) => {
+    const [typeName = '', fieldName = ''] = failing.split('.');
+    const answers = await runWithout(failing, operations);
+    let seen = 0;
+    for (const [index, answer] of answers.entries()) {
+      const expected = withoutField(JSON.parse(JSON.stringify(baselines[index]?.data)), typeName, fieldName);
+      expect(JSON.parse(JSON.stringify(answer.data))).toEqual(expected);
+      for (const error of answer.errors ?? []) expect(error.path?.at(-1)).toBe(fieldName);
+      seen += answer.errors?.length ?? 0;
+    }
+    expect(seen, `${failing} must be selected somewhere`).toBeGreaterThan(0);
+  });
+});

@@ -82,11 +82,13 @@ export class Catalog {
     return entry.versions.find((published) => published.template.version === version) ?? null;
   }
 
-  /** Adds a version; one that is there under the same name and number gives way. */
-  add(published: PublishedVersion): void {
-    const { name, version } = published.template;
-    const others = this.#entries.get(name)?.versions.filter((other) => other.template.version !== version) ?? [];
-    this.#setVersions(name, [...others, published]);
+  /** Adds versions; of several with the same name and number the last stays. */
+  add(versions: Iterable<PublishedVersion>): void {
+    for (const [name, added] of Map.groupBy(versions, (published) => published.template.name)) {
+      const known = this.#entries.get(name)?.versions ?? [];
+      const byVersion = new Map([...known, ...added].map((published) => [published.template.version, published]));
+      this.#setVersions(name, [...byVersion.values()]);
+    }
   }
 
   /** Removes one version, or with null all of them. Says whether there was something to remove. */

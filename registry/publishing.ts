@@ -77,7 +77,7 @@ export class Publisher {
       kept = readPublishedTemplate(document, standing);
     }
     const published = new PublishedVersion(kept, () => document);
-    this.#catalog.add(published);
+    this.#catalog.add([published]);
     return published;
   }
 

@@ -94,14 +94,14 @@ export function createRegistry(options: RegistryOptions): Registry {
   });
   const server = createHttpServer(options.tls, handle);
   let faults: readonly FolderFault[] = [];
-  for (const template of options.templates ?? []) catalog.add(publishInMemory(template));
+  catalog.add(Array.from(options.templates ?? [], publishInMemory));
   const close = () => closeServer(server);
   return {
     async listen({ port = 0, host = '127.0.0.1' } = {}) {
       if (options.folder !== undefined) {
         const reading = await readFolder(options.folder);
         faults = reading.faults;
-        for (const version of reading.versions) catalog.add(version);
+        catalog.add(reading.versions);
       }
       const address = await listenOn(server, port, host);
       const shownHost = address.family === 'IPv6' ? `[${address.address}]` : address.address;
@@ -119,7 +119,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       return log.requests;
     },
     clearRequests: () => log.clear(),
-    upsert: (template) => catalog.add(publishInMemory(template)),
+    upsert: (template) => catalog.add([publishInMemory(template)]),
     remove: (name, version) => catalog.remove(name, version ?? null),
     prepare: () => searcher.prepare(),
   };

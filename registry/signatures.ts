@@ -1,10 +1,10 @@
 /**
  * Requests signed with an SSH key (RFC 9421): who signed, whether it was meant for this request, and only once.
  */
-import { constants, createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { constants, type KeyObject, verify } from 'node:crypto';
 import { isSignatureError, type UntrustedSignatureCandidate, type Verifier, verifySignature } from 'http-message-sig';
-import sshpk from 'sshpk';
 import { matchesDigest } from './digests.ts';
+import { readSshPublicKey } from './ssh-public-key.ts';
 
 /** The contract's life of a signature. */
 const LIFE_S = 300;
@@ -105,10 +105,9 @@ function describeRequest({ method, targetUri, headers }: SignedRequest) {
 function readPublicKey(line: string): readonly [string, KeyObject] {
   const shown = line.trim().split(/\s+/)[0] ?? '';
   try {
-    const parsed = sshpk.parseKey(line.trim(), 'ssh');
-    const key = createPublicKey(parsed.toString('pkcs8'));
+    const { key, fingerprint } = readSshPublicKey(line);
     if (listAlgorithms(key).length === 0) throw new Error('unsupported');
-    return [parsed.fingerprint('sha256').toString(), key];
+    return [fingerprint, key];
   } catch (cause) {
     throw new Error(
       `an authorised key must be an OpenSSH public key (ssh-ed25519, ssh-rsa of 2048 bits or more, ecdsa-sha2-nistp256 or -nistp384), but a line that begins with "${shown}" was given`,

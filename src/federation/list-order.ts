@@ -17,27 +17,38 @@ export function positionOfRow(row: CatalogRow, order: TemplateOrder, rank: numbe
   };
 }
 
+/** What consecutive rows of a list show of its order. */
+export interface OrderEvidence {
+  readonly seen: ListOrder;
+  /** Pairs of equal keys that stand in the order of their names. */
+  readonly tiesInOrder: number;
+}
+
 /**
- * What consecutive rows of a list show: TOTAL when they keep the total order, BY_KEY when only rows of equal keys stand
- * otherwise, UNSORTED when keys themselves do. `compare` is the forward comparator of `order`. A pair with a malformed
- * entry between shows nothing.
+ * TOTAL when the rows keep the total order, BY_KEY when only rows of equal keys stand otherwise, UNSORTED when keys
+ * themselves do. `compare` is the forward comparator of `order`. A pair with a malformed entry between shows nothing.
  */
 export function inspectOrder(
   rows: readonly (CatalogRow | null | undefined)[],
   order: TemplateOrder,
   compare: ComparePositions,
-): ListOrder {
+): OrderEvidence {
   const sign = order.direction === 'ASC' ? 1 : -1;
   let seen: ListOrder = 'TOTAL';
+  let tiesInOrder = 0;
   let previous: Position | null = null;
   for (const row of rows) {
     if (row === null || row === undefined) continue;
     const position = positionOfRow(row, order, 0);
-    if (previous !== null && compare(previous, position) > 0) {
-      if (order.field === 'NAME' || compareKeys(previous.key, position.key, sign) > 0) return 'UNSORTED';
-      seen = 'BY_KEY';
+    if (previous !== null) {
+      if (compare(previous, position) > 0) {
+        if (order.field === 'NAME' || compareKeys(previous.key, position.key, sign) > 0) {
+          return { seen: 'UNSORTED', tiesInOrder };
+        }
+        seen = 'BY_KEY';
+      } else if (previous.key === position.key && order.field !== 'NAME') tiesInOrder += 1;
     }
     previous = position;
   }
-  return seen;
+  return { seen, tiesInOrder };
 }

@@ -10,7 +10,7 @@ import type { CompiledQuery } from './relevance.ts';
 import { RelevanceStream } from './relevance-stream.ts';
 import { KeyedStream, TotalStream } from './sorted-stream.ts';
 import type { RegistryStream, StreamContext } from './stream.ts';
-import type { ListOrder, RegistryTraits } from './traits.ts';
+import { type ListOrder, type RegistryTraits, weaker } from './traits.ts';
 import type { RegistryStart } from './walk.ts';
 
 /**
@@ -66,27 +66,25 @@ export class Participant {
       return new RelevanceStream(this.registry, this.reader, this.start, this.#setting.context, query, maxRows);
     }
     const readAs = this.readAs ?? (await this.#chooseOrder());
-    if (readAs === 'TOTAL') return await this.#openTotal();
+    if (readAs === 'TOTAL' || this.start.readAs === 'TOTAL') {
+      const known = weaker(this.traits.listOrder(this.#setting.list.order) ?? 'TOTAL', readAs);
+      const stream = this.createTotalStream();
+      if (known === 'TOTAL' || (this.start.readAs === 'TOTAL' && (await stream.takeUpAsItIs(known)))) return stream;
+      return known === 'BY_KEY' ? this.#openKeyed() : this.#openDrained();
+    }
     return readAs === 'BY_KEY' ? this.#openKeyed() : this.#openDrained();
   }
 
-  /** Weaker than before: what was found out last, unless a weaker reading was chosen already. */
-  readAsAfter(found: ListOrder): ListOrder {
-    const weaker = this.readAs === 'UNSORTED' || found === 'UNSORTED' ? 'UNSORTED' : found;
-    return weaker === 'BY_KEY' && this.#setting.list.order.field === 'NAME' ? 'UNSORTED' : weaker;
+  /** Takes note of how the list must be read instead. */
+  readWeaker(found: ListOrder): void {
+    this.readAs = weaker(this.readAs ?? found, found);
+    if (this.readAs === 'BY_KEY' && this.#setting.list.order.field === 'NAME') this.readAs = 'UNSORTED';
   }
 
   /** A stream that is there to be LOST: the registry failed before it was known how to read it. */
   createTotalStream(): TotalStream {
     const { context, forwardCompare } = this.#setting;
     return new TotalStream(this.registry, this.reader, this.start, context, { forwardCompare, groupRows: 0 });
-  }
-
-  async #openTotal(): Promise<RegistryStream> {
-    const known = this.traits.listOrder(this.#setting.list.order);
-    const stream = this.createTotalStream();
-    if (known === null || known === 'TOTAL' || (await stream.takeUpAsItIs())) return stream;
-    return known === 'BY_KEY' ? this.#openKeyed() : this.#openDrained();
   }
 
   #openKeyed(): RegistryStream {
@@ -116,7 +114,7 @@ export class Participant {
     const window = await reader.load(reader === this.reader ? Math.floor(this.start.hint / reader.windowSize) : 0);
     const claimed: ListOrder = reader.claimsTotalOrder ? 'TOTAL' : order.field === 'NAME' ? 'UNSORTED' : 'BY_KEY';
     this.traits.noteListOrder(order, claimed);
-    this.traits.noteListOrder(order, inspectOrder(window.rows, order, this.#setting.forwardCompare));
+    this.traits.noteListOrder(order, inspectOrder(window.rows, order, this.#setting.forwardCompare).seen);
     return this.traits.listOrder(order) ?? claimed;
   }
 

@@ -228,8 +228,7 @@ export class SearchEngine {
         return { streams, merged, rows };
       } catch (error) {
         if (!(error instanceof OrderWeakened) || restart >= MAX_RESTARTS) throw error;
-        const weakened = participants.find((each) => each.registry.source.info.name === error.registryName);
-        if (weakened !== undefined) weakened.readAs = weakened.readAsAfter(error.readAs);
+        participants.find((each) => each.registry.source.info.name === error.registryName)?.readWeaker(error.readAs);
       }
     }
   }

@@ -79,7 +79,12 @@ abstract class SortedStream extends RegistryStream {
     if (this.context.direction === 'FORWARD') return 0;
     const first = await this.reader.load(0);
     this.check(first.rows, first.start);
-    return await seekEnd(this.reader, Math.max(0, (this.reader.totalCount ?? 1) - 1));
+    const end = await seekEnd(this.reader, Math.max(0, (this.reader.totalCount ?? 1) - 1));
+    this.#checkEnds(
+      first.rows.find((row) => row !== null),
+      this.reader.rowAt(end - 1),
+    );
+    return end;
   }
 
   protected async locate(hint: number): Promise<number> {
@@ -118,13 +123,23 @@ abstract class SortedStream extends RegistryStream {
   protected check(rows: readonly (CatalogRow | null | undefined)[], start: number): void {
     const { order } = this.reader.list;
     const { traits } = this.reader;
-    let seen = inspectOrder(rows, order, this.options.forwardCompare);
+    const evidence = inspectOrder(rows, order, this.options.forwardCompare);
+    let { seen } = evidence;
+    if (seen === 'TOTAL') traits.noteTiesInOrder(order, evidence.tiesInOrder);
     // A list that begins with missing keys either has no others, or puts them first. Reading the group whole shows it.
     const first = rows.find((row) => row !== null && row !== undefined);
     if (start === 0 && seen === 'TOTAL' && first && sortKeyOf(first, order) === null) seen = 'BY_KEY';
     traits.noteListOrder(order, seen);
     const known = traits.listOrder(order) ?? seen;
     if (isWeaker(known, this.believed)) throw new OrderWeakened(this.reader.source.info.name, known);
+  }
+
+  /** A list that begins with a missing key and ends with one that is there puts missing keys first. */
+  #checkEnds(first: CatalogRow | null | undefined, last: CatalogRow | null | undefined): void {
+    const { order } = this.reader.list;
+    if (!first || !last || sortKeyOf(first, order) !== null || sortKeyOf(last, order) === null) return;
+    this.reader.traits.noteListOrder(order, 'UNSORTED');
+    throw new OrderWeakened(this.reader.source.info.name, 'UNSORTED');
   }
 
   protected toEntry(row: CatalogRow, hint: number): Entry {
@@ -149,6 +164,7 @@ export class TotalStream extends SortedStream {
    * from the last row that was consumed, so that nothing is repeated or lost; new walks read it the slower way.
    */
   #asItIs = false;
+  #held: Entry[] = [];
   #last: Position | null = null;
 
   protected override isBehindStart(row: CatalogRow): boolean {
@@ -158,15 +174,39 @@ export class TotalStream extends SortedStream {
     return this.context.direction === 'FORWARD' ? order > 0 : order >= 0;
   }
 
-  /** Takes the walk up at the very row it stopped at, if that row is still there. Says whether it is. */
-  async takeUpAsItIs(): Promise<boolean> {
-    const { hint, rowHash } = this.start;
-    if (rowHash === null || hint === 0) return false;
-    const window = await this.reader.load(Math.floor((hint - 1) / this.reader.windowSize));
+  /**
+   * For a walk that began in good faith: takes it up at the very row it stopped at, if that row is still there and if rows
+   * behind it belong before the mark, so that a better reading would take them for consumed. Says whether it does. Read
+   * `known`, the weaker way, the walk goes on in order otherwise.
+   */
+  async takeUpAsItIs(known: ListOrder): Promise<boolean> {
+    const { hint, rowHash, position } = this.start;
+    if (rowHash === null || hint === 0 || position === null) return false;
+    const { reader, context } = this;
+    const window = await reader.load(Math.floor((hint - 1) / reader.windowSize));
     if (hashRow(window.rows[hint - 1 - window.start]) !== rowHash) return false;
-    this.at = this.context.direction === 'FORWARD' ? hint : hint - 1;
+    const forward = context.direction === 'FORWARD';
+    const next = forward ? hint : hint - 1;
+    if (known === 'BY_KEY' && !(await this.#hasPassedOver(next, position))) return false;
+    this.at = next;
     this.#asItIs = true;
     return true;
+  }
+
+  /** Whether a row of the position's key that was not consumed stands before it in the order of the walk. */
+  async #hasPassedOver(next: number, position: Position): Promise<boolean> {
+    const { reader, context } = this;
+    const step = context.direction === 'FORWARD' ? 1 : -1;
+    for (let offset = step === 1 ? next : next - 1; offset >= 0; offset += step) {
+      const window = await reader.load(Math.floor(offset / reader.windowSize));
+      const row = window.rows[offset - window.start];
+      if (row === undefined) return false;
+      if (row === null) continue;
+      const place = this.positionOf(row);
+      if (place.key !== position.key) return false;
+      if (context.compare(place, position) <= 0) return true;
+    }
+    return false;
   }
 
   protected override check(rows: readonly (CatalogRow | null | undefined)[], start: number): void {
@@ -190,7 +230,8 @@ export class TotalStream extends SortedStream {
 
   protected override async readOn(): Promise<readonly Entry[] | 'END' | { readonly barrier: Position }> {
     while (!this.exhausted) {
-      const entries: Entry[] = [];
+      const entries: Entry[] = this.#held;
+      this.#held = [];
       for (const { row, offset } of await this.nextRows()) {
         const entry = this.toEntry(row, offset + 1);
         // The same entry once more: a registry that repeats itself.
@@ -198,10 +239,26 @@ export class TotalStream extends SortedStream {
         this.#last = entry;
         if (this.context.accepts(row, this)) entries.push(entry);
       }
+      this.#holdOpenTies(entries);
       if (entries.length > 0) return entries;
-      if (!this.exhausted && this.scanIsUsedUp && this.#last !== null) return { barrier: this.#last };
+      if (!this.exhausted && this.scanIsUsedUp && this.#last !== null && this.#held.length === 0) {
+        return { barrier: this.#last };
+      }
     }
     return 'END';
+  }
+
+  /**
+   * Until the registry's ties were seen in order often enough, the ties at the end of a window wait for the next one: a row
+   * that should have come before them may be there.
+   */
+  #holdOpenTies(entries: Entry[]): void {
+    const { order } = this.reader.list;
+    if (this.exhausted || this.#asItIs || order.field === 'NAME' || this.reader.traits.areTiesTrusted(order)) return;
+    let open = entries.length;
+    const key = this.#last?.key;
+    while (open > 0 && entries[open - 1]?.key === key) open -= 1;
+    this.#held = entries.splice(open);
   }
 }
 

@@ -15,6 +15,14 @@ export type ListOrder =
 
 const WEAKNESS: Record<ListOrder, number> = { TOTAL: 0, BY_KEY: 1, UNSORTED: 2 };
 
+/** The weaker of the two. */
+export function weaker(left: ListOrder, right: ListOrder): ListOrder {
+  return WEAKNESS[left] >= WEAKNESS[right] ? left : right;
+}
+
+/** Ties that must have been seen in order before a claim to a total order is believed across windows. */
+const TIES_BEFORE_TRUST = 50;
+
 /** Traits of one registry. Mutable: every reader of the registry adds what it sees. */
 export class RegistryTraits {
   /** Rows that it gives at most, however many are asked for; null: not seen yet. */
@@ -26,18 +34,34 @@ export class RegistryTraits {
   /** Its total_count was seen to be wrong. */
   miscounts = false;
   readonly #orders = new Map<string, ListOrder>();
+  readonly #tiesInOrder = new Map<string, number>();
 
   /** The weakest order that was seen of it for this sort, or null before the first answer. */
   listOrder(order: TemplateOrder): ListOrder | null {
-    return this.#orders.get(`${order.field} ${order.direction}`) ?? null;
+    return this.#orders.get(keyOf(order)) ?? null;
   }
 
   /** Takes note of what was seen; what is already known to be weaker stays. Says whether this weakened it. */
   noteListOrder(order: TemplateOrder, seen: ListOrder): boolean {
-    const key = `${order.field} ${order.direction}`;
+    const key = keyOf(order);
     const known = this.#orders.get(key);
     if (known !== undefined && WEAKNESS[known] >= WEAKNESS[seen]) return false;
     this.#orders.set(key, seen);
     return known !== undefined;
   }
+
+  /** Adds to the pairs of equal keys that were seen in the order of their names. */
+  noteTiesInOrder(order: TemplateOrder, count: number): void {
+    const key = keyOf(order);
+    this.#tiesInOrder.set(key, (this.#tiesInOrder.get(key) ?? 0) + count);
+  }
+
+  /** Whether ties were seen in order often enough that it can hardly be chance. */
+  areTiesTrusted(order: TemplateOrder): boolean {
+    return (this.#tiesInOrder.get(keyOf(order)) ?? 0) >= TIES_BEFORE_TRUST;
+  }
+}
+
+function keyOf(order: TemplateOrder): string {
+  return `${order.field} ${order.direction}`;
 }

@@ -26,14 +26,20 @@ const INTROSPECTION_COST = 100;
 /** Rows of a page when none is asked for (the contract's schema). */
 const DEFAULT_PAGE_SIZE = 20;
 
+/** The bounds that the resolvers hold for `alternatives`, and for ids and popular templates. */
+const MAX_ALTERNATIVES = 20;
+const MAX_LIST_LENGTH = 100;
+
 export interface CostInput {
   readonly schema: GraphQLSchema;
   readonly document: DocumentNode;
   readonly operation: OperationDefinitionNode;
-  /** As the client sent them: a page size that is no number is refused later, and counts as the default here. */
+  /** As the client sent them: a page size that is no number is refused before it is used, and counts as the default. */
   readonly variables: Readonly<Record<string, unknown>>;
   /** How many registries the caller may see: each may be called for one question. */
   readonly registryCount: number;
+  /** The largest page. Whoever asks for more is told so by the resolver, which is the better answer. */
+  readonly maxPageSize: number;
   readonly maxCost: number;
 }
 
@@ -85,6 +91,8 @@ export function measureCost(input: CostInput): number {
     const key = `${name} ${pageSize}`;
     const known = measured.get(key);
     if (known !== undefined) return known;
+    // Counts as nothing while it is being measured, so that a circle, which validation refuses, ends here too.
+    measured.set(key, 0);
     const fragment = fragments.get(name);
     const type = fragment && typeFromAST(input.schema, fragment.typeCondition);
     const cost =
@@ -121,7 +129,7 @@ function fieldCost(coordinate: string, field: FieldNode, pageSize: number, input
       return { entries: 1, calls: 1 };
     case 'Query.nodes': {
       const ids = readArgument(field, 'ids', input);
-      const count = Array.isArray(ids) ? ids.length : 1;
+      const count = Array.isArray(ids) ? Math.min(ids.length, MAX_LIST_LENGTH) : 1;
       return { entries: count, calls: count };
     }
     case 'Query.template':
@@ -144,9 +152,9 @@ function fieldCost(coordinate: string, field: FieldNode, pageSize: number, input
     case 'Template.content':
       return { entries: 1, calls: 1 };
     case 'Template.alternatives':
-      return { entries: readCount(field, 'first', 3, input), calls: registryCount };
+      return { entries: readCount(field, 'first', 3, MAX_ALTERNATIVES, input), calls: registryCount };
     case 'GatewayMetrics.popularTemplates':
-      return { entries: readCount(field, 'first', 10, input), calls: 0 };
+      return { entries: readCount(field, 'first', 10, MAX_LIST_LENGTH, input), calls: 0 };
     case 'Template.dependencies':
     case 'Template.badges':
     case 'SecurityScan.findings':
@@ -159,13 +167,14 @@ function fieldCost(coordinate: string, field: FieldNode, pageSize: number, input
 }
 
 function readPageSize(field: FieldNode, input: CostInput): number {
-  return readCount(field, 'first', readCount(field, 'last', DEFAULT_PAGE_SIZE, input), input);
+  const last = readCount(field, 'last', DEFAULT_PAGE_SIZE, input.maxPageSize, input);
+  return readCount(field, 'first', last, input.maxPageSize, input);
 }
 
-/** Never below 1: a negative size is refused by its resolver, and must not make up for the cost of another field. */
-function readCount(field: FieldNode, name: string, otherwise: number, input: CostInput): number {
+/** Within the bounds that the resolver holds: what it refuses costs nothing, and must not make up for another field. */
+function readCount(field: FieldNode, name: string, otherwise: number, most: number, input: CostInput): number {
   const value = readArgument(field, name, input);
-  return typeof value === 'number' && Number.isFinite(value) ? Math.max(1, value) : otherwise;
+  return typeof value === 'number' && Number.isFinite(value) ? Math.min(most, Math.max(1, value)) : otherwise;
 }
 
 /** The argument's value as far as the cost needs it: numbers, lists by their length, everything else as something given. */

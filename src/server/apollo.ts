@@ -11,7 +11,7 @@ import type { GraphQLFormattedError, GraphQLSchema } from 'graphql';
 import type { Logger } from 'pino';
 import type { RequestContext } from '../../resolvers/context.ts';
 import { checkCost } from '../access/document-cost.ts';
-import { RegistriesUnavailable, RegistryFailure } from '../domain/errors.ts';
+import { BadUserInput, RegistriesUnavailable, RegistryFailure } from '../domain/errors.ts';
 import { toGraphqlForm, translateError, translateGraphqlError, unwrap } from './client-errors.ts';
 
 export interface ApolloOptions {
@@ -65,8 +65,19 @@ function createListenerPlugin(
     async didResolveOperation({ document, operation, request, contextValue }) {
       // Without one the execution fails by itself, and says which operations there are.
       if (operation === undefined) return;
+      const kind = operation.operation;
+      if (!schema.getRootType(kind))
+        throw new BadUserInput('query', `This gateway has no ${kind}; one was sent. Send a query.`);
       const registryCount = contextValue.view.registries.length;
-      checkCost({ schema, document, operation, variables: request.variables ?? {}, registryCount, maxCost });
+      checkCost({
+        schema,
+        document,
+        operation,
+        variables: request.variables ?? {},
+        registryCount,
+        maxPageSize: contextValue.maxPageSize,
+        maxCost,
+      });
     },
     async didEncounterErrors({ errors, contextValue: { requestId } }) {
       for (const error of errors) {

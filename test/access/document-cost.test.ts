@@ -1,0 +1,71 @@
+import fc from 'fast-check';
+import { getOperationAST, parse } from 'graphql';
+import { describe, expect, it } from 'vitest';
+import { measureCost } from '../../src/access/document-cost.ts';
+import { buildGatewaySchema } from '../../src/server/schema.ts';
+
+const schema = buildGatewaySchema();
+
+function costOf(source: string, variables: Record<string, unknown> = {}, registryCount = 3): number {
+  const document = parse(source);
+  const operation = getOperationAST(document);
+  if (!operation) throw new Error('there must be one operation');
+  return measureCost({ schema, document, operation, variables, registryCount, maxPageSize: 100, maxCost: 5000 });
+}
+
+describe('the cost of an operation', () => {
+  it.each([
+    ['{ viewer { subject } }', 1],
+    ['{ search { totalCount } }', 3 + 1],
+    ['{ search { nodes { name } } }', 3 + 1 + 20],
+    ['{ search(first: 7) { nodes { name title } edges { cursor node { name } } } }', 3 + 1 + 7 + 7 * (1 + 1)],
+    ['{ search(last: 7) { nodes { parent { name } } } }', 3 + 1 + 7 * (1 + 3 + 1)],
+    ['{ search(first: 2) { nodes { alternatives(first: 5) { name } } } }', 3 + 1 + 2 * (1 + 3 + 5)],
+    ['{ search(first: 9) { registries { registry { name } } } }', 3 + 1 + 3 * (1 + 1)],
+    ['{ template(name: "a") { name } }', 3 + 1],
+    ['{ template(name: "a", registry: "b") { name } }', 1 + 1],
+    ['{ nodes(ids: ["a", "b"]) { id } }', 2 + 2],
+    ['{ a: search { totalCount } b: search { totalCount } }', 2 * (3 + 1)],
+    ['{ __schema { types { name } } }', 100],
+    ['{ ...f ...f } fragment f on Query { search { totalCount } }', 3 + 1],
+    ['{ ... on Query { search { totalCount } } }', 3 + 1],
+    [
+      '{ search(first: 2) { ...f } b: search(first: 5) { ...f } } fragment f on TemplateConnection { nodes { name } }',
+      15,
+    ],
+    ['{ ...f } fragment f on Query { ...f search { totalCount } }', 3 + 1],
+  ])('of %s is %i objects and calls', (source, cost) => {
+    expect(costOf(source)).toBe(cost);
+  });
+
+  it('counts a page size from a variable, its default, or the largest page for one beyond it', () => {
+    const source = 'query Q($n: Int = 5) { search(first: $n) { nodes { name } } }';
+    expect(costOf(source, { n: 50 })).toBe(3 + 1 + 50);
+    expect(costOf(source)).toBe(3 + 1 + 5);
+    expect(costOf(source, { n: 10_000 })).toBe(3 + 1 + 100);
+    expect(costOf(source, { n: -10_000 })).toBe(3 + 1 + 1);
+    expect(costOf(source, { n: 'ten' })).toBe(3 + 1 + 20);
+  });
+
+  it('never falls when a selection grows', () => {
+    const field = fc.constantFrom(
+      'name',
+      'parent { name }',
+      'sources { version }',
+      'alternatives(first: 2) { name }',
+      'content { text }',
+    );
+    fc.assert(
+      fc.property(
+        fc.array(field, { minLength: 1, maxLength: 6 }),
+        field,
+        fc.integer({ min: 1, max: 100 }),
+        (some, more, first) => {
+          const wrap = (fields: readonly string[]) =>
+            `{ search(first: ${first}) { nodes { ${fields.map((each, index) => `a${index}: ${each}`).join(' ')} } } }`;
+          expect(costOf(wrap([...some, more]))).toBeGreaterThanOrEqual(costOf(wrap(some)));
+        },
+      ),
+    );
+  });
+});

@@ -1,0 +1,84 @@
+/** The whole gateway on a free port, over real registries on loopback that count what arrives. */
+import { pino } from 'pino';
+import { createRegistry, type Registry } from '../../registry/registry.ts';
+import { parseConfigObject } from '../../src/config/load.ts';
+import { createGateway } from '../../src/gateway.ts';
+import { listen } from '../../src/server/listen.ts';
+import type { GraphqlAnswer } from './serve-fixture.ts';
+
+export interface ServedRegistries extends AsyncDisposable {
+  readonly origin: string;
+  /** In the order of their names. */
+  readonly registries: readonly Registry[];
+  readonly logLines: Record<string, unknown>[];
+  /** Requests that arrived at all registries since `forgetArrivals`. */
+  countArrivals(): number;
+  forgetArrivals(): void;
+  ask(query: string, variables?: Record<string, unknown>, headers?: Record<string, string>): Promise<GraphqlAnswer>;
+}
+
+export interface ServeRegistriesOptions {
+  /** The registries by name, each with its templates as on the wire. */
+  readonly catalogs: Readonly<Record<string, readonly Record<string, unknown>[]>>;
+  /** Members of the configuration's registries, by name. */
+  readonly settings?: Readonly<Record<string, Record<string, unknown>>>;
+  /** More registries that are started by the test. */
+  readonly more?: readonly Record<string, unknown>[];
+  readonly server?: Record<string, unknown>;
+  readonly auth?: Record<string, unknown>;
+}
+
+/** Starts everything and waits until each registry was tried once. */
+export async function serveRegistries(options: ServeRegistriesOptions): Promise<ServedRegistries> {
+  const names = Object.keys(options.catalogs);
+  const registries = names.map((name) => createRegistry({ templates: options.catalogs[name] ?? [] }));
+  const urls = await Promise.all(registries.map((registry) => registry.listen()));
+  const config = parseConfigObject({
+    server: { secret: 'for tests alone: 0123456789abcdef0123456789abcdef', ...options.server },
+    registries: [
+      ...names.map((name, index) => ({ name, type: 'official', url: urls[index], ...options.settings?.[name] })),
+      ...(options.more ?? []),
+    ],
+    ...(options.auth && { auth: options.auth }),
+  });
+  const logLines: Record<string, unknown>[] = [];
+  const log = pino({ level: 'debug' }, { write: (line: string) => void logLines.push(JSON.parse(line)) });
+  const gateway = await createGateway(config, { log });
+  const listener = await listen({ host: '127.0.0.1', port: 0, handle: gateway.handle });
+  const { origin } = listener;
+  return {
+    origin,
+    registries,
+    logLines,
+    countArrivals: () => registries.reduce((total, registry) => total + registry.requests.length, 0),
+    forgetArrivals: () => {
+      for (const registry of registries) registry.clearRequests();
+    },
+    async ask(query, variables = {}, headers = {}) {
+      const response = await fetch(`${origin}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify({ query, variables }),
+      });
+      const text = await response.text();
+      const { data = null, errors = [] } = JSON.parse(text);
+      return { status: response.status, text, data, errors };
+    },
+    async [Symbol.asyncDispose]() {
+      await listener.close(1000);
+      await gateway.close();
+      await Promise.all(registries.map((registry) => registry.close()));
+    },
+  };
+}
+
+/** Templates as on the wire, named `prefix-00`, `prefix-01`, ...; the first is the most popular. */
+export function wireTemplates(prefix: string, count: number): Record<string, unknown>[] {
+  return Array.from({ length: count }, (_, index) => ({
+    name: `${prefix}-${String(index).padStart(2, '0')}`,
+    version: '1.0.0',
+    title: `Template ${index} of ${prefix}`,
+    category: 'ml',
+    marketplace: { downloads: 1000 - index },
+  }));
+}

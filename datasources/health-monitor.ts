@@ -9,6 +9,8 @@ const JITTER = 0.2;
 /** Checks are remembered for a day, in parts of five minutes. */
 const PART_MS = 300_000;
 const PARTS = 288;
+/** Beyond this Node's timers fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const MAX_HEALTH_BYTES = 1_048_576;
 
 export interface HealthMonitorOptions {
@@ -93,7 +95,7 @@ export class HealthMonitor {
     this.#remember(atMs, finding.outcome !== 'FAILED');
     this.#update(this.#options.upstream.readCircuits());
     const waitMs = this.#options.intervalMs * (1 - JITTER / 2 + Math.random() * JITTER);
-    this.#timer = setTimeout(() => void this.#check(), waitMs);
+    this.#timer = setTimeout(() => void this.#check(), Math.min(waitMs, LONGEST_TIMER_MS));
     this.#timer.unref();
   }
 
@@ -136,9 +138,8 @@ export class HealthMonitor {
       },
       deadlineMs: Number.POSITIVE_INFINITY,
       notBeforeMs: 0,
-      background: true,
       etag: null,
-      waiters: { latestDeadlineMs: Number.POSITIVE_INFINITY },
+      waiters: { latestDeadlineMs: Number.POSITIVE_INFINITY, background: true },
       attempt: null,
     });
     return response.value === 'ok' ? 'ok' : 'other';

@@ -1,6 +1,7 @@
 import type { LookupFunction } from 'node:net';
 import { createAnswerStore } from '../src/cache/answer-store.ts';
 import type { RegistryConfig } from '../src/config/config.ts';
+import type { RegistryFailure } from '../src/domain/errors.ts';
 import type { RegistrySource } from '../src/domain/registry.ts';
 import { RegistryMeter } from '../src/telemetry/registry-metrics.ts';
 import { HealthMonitor } from './health-monitor.ts';
@@ -49,7 +50,8 @@ export function openRegistries(
   const store = createAnswerStore(options.cacheBytes ?? CACHE_BYTES, (error) =>
     options.logger?.warn({ error }, 'the cache of registry answers failed'),
   );
-  const opened = configs.map((config, rank) => openRegistry(config, rank, store, options));
+  const upstreams = configs.map((config) => prepareRegistry(config, store, options));
+  const opened = upstreams.map((upstream, rank) => startRegistry(upstream, rank, options));
   return {
     sources: opened.map((registry) => registry.source),
     async whenTriedOnce() {
@@ -62,32 +64,46 @@ export function openRegistries(
   };
 }
 
-function openRegistry(config: RegistryConfig, rank: number, cache: AnswerCache, options: OpenRegistriesOptions) {
-  const definition = KINDS[config.kind];
-  const now = options.now ?? Date.now;
-  const meter = new RegistryMeter(now);
-  let onCircuitChange = (): void => undefined;
+type Prepared = ReturnType<typeof prepareRegistry>;
+
+/** Everything that can fail, before anything runs that would have to be stopped again. */
+function prepareRegistry(config: RegistryConfig, cache: AnswerCache, options: OpenRegistriesOptions) {
+  const meter = new RegistryMeter(options.now ?? Date.now);
+  const circuitListeners: (() => void)[] = [];
   const observer: UpstreamObserver = {
     onCacheOutcome: (outcome) => meter.onCacheOutcome(outcome),
     onAttemptStart: () => meter.onAttemptStart(),
-    onAttemptEnd: (tookMs, failure) => meter.onAttemptEnd(tookMs, failure),
+    onAttemptEnd: (tookMs, failure) => {
+      meter.onAttemptEnd(tookMs, failure);
+      if (failure !== null) logFailure(failure, options);
+    },
     onRetry: () => meter.onRetry(),
     onRateLimitRefusal: () => meter.onRateLimitRefusal(),
     onCircuitChange: (operation, state) => {
       meter.onCircuitChange(operation, state);
-      onCircuitChange();
+      options.logger?.warn({ registry: config.name, operation, state }, 'the circuit of a registry changed');
+      for (const listener of circuitListeners) listener();
     },
   };
   const upstream = openUpstream(config, { cache, observer, ...(options.lookup && { lookup: options.lookup }) });
+  return { config, meter, upstream, circuitListeners };
+}
+
+function startRegistry(
+  { config, meter, upstream, circuitListeners }: Prepared,
+  rank: number,
+  options: OpenRegistriesOptions,
+) {
+  const definition = KINDS[config.kind];
   const health = new HealthMonitor({
     registryName: config.name,
     upstream,
     paths: definition.healthPaths,
     intervalMs: config.health.interval,
     timeoutMs: config.timeouts.health,
-    now,
+    now: options.now ?? Date.now,
   });
-  onCircuitChange = () => health.noteCircuitChange();
+  circuitListeners.push(() => health.noteCircuitChange());
   const source = createRestRegistry({
     config,
     rank,
@@ -104,4 +120,10 @@ function openRegistry(config: RegistryConfig, rank: number, cache: AnswerCache, 
       await upstream.close();
     },
   };
+}
+
+/** The one place that knows why; what clients are told holds no detail. */
+function logFailure(failure: RegistryFailure, { logger }: OpenRegistriesOptions): void {
+  const { registryName: registry, type, statusCode, retryAfterMs, logDetail: detail } = failure;
+  logger?.warn({ registry, type, statusCode, retryAfterMs, detail }, 'a call to a registry failed');
 }

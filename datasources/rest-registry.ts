@@ -224,9 +224,8 @@ class RestRegistry implements RegistrySource {
       parse: endpoint.parse,
       deadlineMs: options.deadlineMs,
       notBeforeMs: options.notBeforeMs ?? 0,
-      background: options.background ?? false,
       etag: null,
-      waiters: { latestDeadlineMs: options.deadlineMs },
+      waiters: { latestDeadlineMs: options.deadlineMs, background: options.background ?? false },
       attempt: null,
     });
     return {

@@ -7,6 +7,9 @@ const ABSENCE_LIFETIME_MS = 60_000;
 /** A parsed body weighs about this many times its text. */
 const PARSED_WEIGHT = 3;
 
+/** Beyond this (24 days) Node's timers fire at once; no call takes as long. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** Where answers are kept; `src/cache` has one. Values are shared and never changed. */
 export interface AnswerCache {
   get(key: string): Promise<unknown>;
@@ -140,12 +143,10 @@ function isAnswer(failure: RegistryFailure): boolean {
 
 /** Waits for the call until the caller's deadline. The call is not ended: others may wait for it, and the cache does. */
 function beforeDeadline<T>(call: Promise<T>, deadlineMs: number, registryName: string): Promise<T> {
-  if (deadlineMs === Number.POSITIVE_INFINITY) return call;
+  const waitMs = deadlineMs - performance.now();
+  if (waitMs > LONGEST_TIMER_MS) return call;
   return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new RegistryFailure('TIMEOUT', registryName)),
-      Math.max(0, deadlineMs - performance.now()),
-    );
+    const timer = setTimeout(() => reject(new RegistryFailure('TIMEOUT', registryName)), Math.max(0, waitMs));
     call.then(
       (value) => {
         clearTimeout(timer);

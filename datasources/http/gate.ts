@@ -5,7 +5,8 @@ const BACKGROUND_RESERVE = 0.25;
 
 /** Somebody at the door. */
 export interface Visitor {
-  readonly background: boolean;
+  /** No user waits for it (yet: one may join). */
+  isBackground(): boolean;
   /** Whether anybody still waits for the call. */
   isWanted(): boolean;
   /** true: go on, with a token and a place taken. false: not wanted any more, nothing taken. */
@@ -50,7 +51,7 @@ export class Gate {
 
   /** Waits at the door until it is this visitor's turn. */
   stand(visitor: Visitor): void {
-    (visitor.background ? this.#backgroundVisitors : this.#visitors).push(visitor);
+    (visitor.isBackground() ? this.#backgroundVisitors : this.#visitors).push(visitor);
     this.#open();
   }
 
@@ -107,16 +108,27 @@ export class Gate {
 
   /** Lets in whoever may go now, those that somebody waits for before the others. */
   #open(): void {
+    this.#promote();
     this.#admitFrom(this.#visitors);
     if (this.#visitors.length === 0) this.#admitFrom(this.#backgroundVisitors);
     const next = this.#visitors[0] ?? this.#backgroundVisitors[0];
     if (next !== undefined && this.#timer === null) this.#openLater(next);
   }
 
+  /** A user joined a call that was background work until then. */
+  #promote(): void {
+    for (let index = this.#backgroundVisitors.length - 1; index >= 0; index -= 1) {
+      const visitor = this.#backgroundVisitors[index];
+      if (visitor === undefined || visitor.isBackground()) continue;
+      this.#backgroundVisitors.splice(index, 1);
+      this.#visitors.push(visitor);
+    }
+  }
+
   #admitFrom(visitors: Visitor[]): void {
     for (let first = visitors[0]; first !== undefined; first = visitors[0]) {
       const wanted = first.isWanted();
-      if (wanted && !this.tryEnter(first.background)) return;
+      if (wanted && !this.tryEnter(first.isBackground())) return;
       visitors.shift();
       first.admit(wanted);
     }
@@ -124,12 +136,12 @@ export class Gate {
 
   /** Looks again when the next token is there. A place that is given back opens the door by itself. */
   #openLater(next: Visitor): void {
-    const reserve = next.background && this.#limit !== null ? this.#limit.burst * BACKGROUND_RESERVE : 0;
-    const waitMs = Math.max(1, Math.min(this.estimateWaitMs(reserve), 1_000));
+    const reserve = next.isBackground() && this.#limit !== null ? this.#limit.burst * BACKGROUND_RESERVE : 0;
+    const waitMs = Math.min(this.estimateWaitMs(reserve), 1_000);
+    if (waitMs <= 0) return;
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#open();
     }, waitMs);
-    this.#timer.unref();
   }
 }

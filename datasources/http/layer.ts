@@ -21,6 +21,8 @@ export interface ReceivedBody {
 export interface Waiters {
   /** On the clock of `performance.now()`. */
   latestDeadlineMs: number;
+  /** Nobody among them is a user. */
+  background: boolean;
 }
 
 /** One GET to a registry. Everything a layer needs travels in it; a layer that changes something passes a copy on. */
@@ -45,7 +47,6 @@ export interface UpstreamRequest {
   readonly deadlineMs: number;
   /** On the clock of `Date.now()`: what was fetched before is not fresh enough. */
   readonly notBeforeMs: number;
-  readonly background: boolean;
   /** If-None-Match. */
   readonly etag: string | null;
   readonly waiters: Waiters;

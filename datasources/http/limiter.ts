@@ -34,8 +34,9 @@ export class Limiter {
   }
 
   readonly layer: Layer = (next) => async (request) => {
-    const nobodyBefore = this.#waiting.foreground === 0 && (!request.background || this.#waiting.background === 0);
-    if (!nobodyBefore || !this.#gate.tryEnter(request.background)) await this.#wait(request);
+    const { background } = request.waiters;
+    const nobodyBefore = this.#waiting.foreground === 0 && (!background || this.#waiting.background === 0);
+    if (!nobodyBefore || !this.#gate.tryEnter(background)) await this.#wait(request);
     try {
       return await next(request);
     } catch (error) {
@@ -70,7 +71,7 @@ export class Limiter {
   }
 
   async #wait(request: UpstreamRequest): Promise<void> {
-    const room = request.background ? 'background' : 'foreground';
+    const room = request.waiters.background ? 'background' : 'foreground';
     const before = this.#waiting[room];
     const waitMs = this.#gate.estimateWaitMs(before);
     if (before >= this.#maxQueue || performance.now() + waitMs > latestStartMs(request)) throw this.#refusal(waitMs);
@@ -89,7 +90,7 @@ export class Limiter {
   #standAtGate(request: UpstreamRequest): Promise<boolean> {
     return new Promise((resolve) => {
       this.#gate.stand({
-        background: request.background,
+        isBackground: () => request.waiters.background,
         isWanted: () => !this.#closed && performance.now() < latestStartMs(request),
         admit: resolve,
       });

@@ -17,11 +17,11 @@ export function createSingleFlightLayer(): Layer {
     const key = request.etag === null ? request.path : `${request.etag} ${request.path}`;
     const running = flights.get(key);
     if (running !== undefined && running.startedAtMs >= request.notBeforeMs) {
-      running.waiters.latestDeadlineMs = Math.max(running.waiters.latestDeadlineMs, request.deadlineMs);
+      join(running.waiters, request.waiters);
       return running.answer;
     }
-    const waiters: Waiters = { latestDeadlineMs: request.deadlineMs };
-    const answer = next({ ...request, waiters });
+    const { waiters } = request;
+    const answer = next(request);
     const flight: Flight = { startedAtMs: Date.now(), waiters, answer };
     flights.set(key, flight);
     const land = (): void => {
@@ -30,4 +30,9 @@ export function createSingleFlightLayer(): Layer {
     answer.then(land, land);
     return answer;
   };
+}
+
+function join(waiters: Waiters, others: Waiters): void {
+  waiters.latestDeadlineMs = Math.max(waiters.latestDeadlineMs, others.latestDeadlineMs);
+  waiters.background &&= others.background;
 }

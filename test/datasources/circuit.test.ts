@@ -1,12 +1,16 @@
-import { setTimeout as sleepUntilHalfOpen } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
-import { failureOf, openFaultySource } from '../helpers/faulty-registry-source.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { type FaultySource, failureOf, openFaultySource } from '../helpers/faulty-registry-source.ts';
 
 const CONFIG = {
   timeouts: { search: 300 },
   cache: { search: 0, staleIfError: 0 },
   circuit: { volumeThreshold: 4, resetTimeout: 60_000 },
 } as const;
+
+/** opossum's own timer makes it so. */
+async function whenHalfOpen({ source }: FaultySource): Promise<void> {
+  await vi.waitFor(() => expect(source.canAnswer()).toBe(true), { interval: 5 });
+}
 
 describe('the circuit of a registry', () => {
   it('opens after the failures of its window, and then refuses without asking', async () => {
@@ -63,8 +67,7 @@ describe('the circuit of a registry', () => {
     for (let offset = 0; offset < 2; offset += 1) await failureOf(faulty.search({ offset }));
     faulty.registry.forgetArrivals();
     await faulty.registry.setMode({ slowMs: 50 });
-    // opossum's own timer: there is no event on this side of it to wait for.
-    while (!faulty.source.canAnswer()) await sleepUntilHalfOpen(5);
+    await whenHalfOpen(faulty);
     const outcomes = await Promise.allSettled([0, 1, 2, 3, 4].map((offset) => faulty.search({ offset })));
     expect(outcomes.map((outcome) => outcome.status)).toEqual([
       'fulfilled',
@@ -82,7 +85,7 @@ describe('the circuit of a registry', () => {
     await using faulty = await openFaultySource({}, { ...CONFIG, circuit: { volumeThreshold: 2, resetTimeout: 50 } });
     await faulty.registry.setMode({ status: 500 });
     for (let offset = 0; offset < 2; offset += 1) await failureOf(faulty.search({ offset }));
-    while (!faulty.source.canAnswer()) await sleepUntilHalfOpen(5);
+    await whenHalfOpen(faulty);
     expect((await failureOf(faulty.search({ offset: 3 }))).type).toBe('SERVER');
     expect((await failureOf(faulty.search({ offset: 4 }))).type).toBe('CIRCUIT_OPEN');
   });

@@ -96,6 +96,17 @@ describe("a registry's rate limit", () => {
     expect(order.slice(-1)).toEqual([3]);
     expect(order.indexOf(7)).toBeLessThan(order.indexOf(3));
   });
+
+  it('lets background work go when a user waits for the same', async () => {
+    const rateLimit = { requestsPerSecond: 1, burst: 4, concurrent: 10, maxQueue: 100 };
+    await using faulty = await openFaultySource({ mode: { slowMs: 20 } }, { ...CONFIG, rateLimit });
+    const background = [0, 1, 2, 3].map((offset) => faulty.search({ offset, background: true }));
+    const startedAtMs = performance.now();
+    await faulty.search({ offset: 3 });
+    expect(performance.now() - startedAtMs).toBeLessThan(700);
+    await Promise.all(background);
+    expect(faulty.registry.arrivalsAt()).toHaveLength(4);
+  });
 });
 
 describe('a registry that asks for a pause', () => {

@@ -24,6 +24,7 @@ export type FaultMode =
   | 'endless'
   | 'redirect-same-origin'
   | 'redirect-elsewhere'
+  | 'other-template'
   | 'wrong-certificate'
   | 'expired-certificate'
   | { readonly slowMs: number }
@@ -297,6 +298,9 @@ export class FaultyRegistry implements AsyncDisposable {
         return;
       case 'bad-rows':
         this.#answerWithBadRows(url, response);
+        return;
+      case 'other-template':
+        sendBody(response, 'application/json', JSON.stringify({ name: 'somebody/else', version: '1' }));
         return;
       case 'gzip-bomb':
         this.#sendBomb(response);

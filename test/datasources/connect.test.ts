@@ -1,0 +1,172 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, connect, type LookupFunction, type Socket } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { isPrivateAddress } from '../../datasources/http/private-addresses.ts';
+import { openRegistries } from '../../datasources/registries.ts';
+import { NO_CRITERIA } from '../../src/domain/search.ts';
+import { startFaultyRegistry } from '../helpers/faulty-registry.ts';
+import { createTestAuthority } from '../helpers/faulty-registry-certificates.ts';
+import { configureRegistry, type RegistryConfigOverrides } from '../helpers/faulty-registry-config.ts';
+import { failureOf, openFaultySource } from '../helpers/faulty-registry-source.ts';
+
+const BROWSE = { query: '', criteria: NO_CRITERIA, field: 'NAME', direction: 'ASC', offset: 0, limit: 50 } as const;
+
+/** A resolver that knows one answer. */
+function resolveTo(address: string): LookupFunction {
+  return (_hostname, options, callback) => {
+    if (options.all === true) callback(null, [{ address, family: 4 }]);
+    else callback(null, address, 4);
+  };
+}
+
+async function searchOnce(url: string, overrides: RegistryConfigOverrides, lookup?: LookupFunction) {
+  const opened = openRegistries([configureRegistry(url, overrides)], lookup && { lookup });
+  try {
+    const [source] = opened.sources;
+    return await source?.searchRows(BROWSE, { deadlineMs: performance.now() + 3_000 });
+  } finally {
+    await opened.close();
+  }
+}
+
+describe('addresses that mean something only inside', () => {
+  it.each(['10.1.2.3', '127.0.0.1', '169.254.169.254', '172.31.0.1', '192.168.1.1', '100.64.0.1', '0.0.0.0'])(
+    'are private: %s, also written as IPv6',
+    (address) => {
+      expect(isPrivateAddress(address, 4)).toBe(true);
+      expect(isPrivateAddress(`::ffff:${address}`, 6)).toBe(true);
+    },
+  );
+
+  it.each(['::1', '::', 'fe80::1', 'fc00::1', 'fd12:3456::1', 'ff02::1'])('are private: %s', (address) => {
+    expect(isPrivateAddress(address, 6)).toBe(true);
+  });
+
+  it.each([
+    ['93.184.216.34', 4],
+    ['172.32.0.1', 4],
+    ['2606:2800:220:1::1', 6],
+    ['::ffff:93.184.216.34', 6],
+  ] as const)('are not private: %s', (address, family) => {
+    expect(isPrivateAddress(address, family)).toBe(false);
+  });
+
+  it('are refused for a name that resolves to one, and nothing is sent there', async () => {
+    await using registry = await startFaultyRegistry();
+    const url = `http://registry.example:${registry.port}`;
+    const failure = await failureOf(searchOnce(url, { insecureHttp: true }, resolveTo('127.0.0.1')));
+    expect(failure.type).toBe('CONNECTION');
+    expect(failure.logDetail).toContain('must lead to a public address');
+    expect(failure.message).not.toContain('127.0.0.1');
+    expect(registry.arrivals).toHaveLength(0);
+  });
+
+  it('are reached when the configuration names them, or localhost', async () => {
+    await using registry = await startFaultyRegistry({ rows: [{ name: 'a', version: '1' }] });
+    expect((await searchOnce(registry.url, {}))?.value.rows).toHaveLength(1);
+    const local = await searchOnce(`http://localhost:${registry.port}`, {}, resolveTo('127.0.0.1'));
+    expect(local?.value.rows).toHaveLength(1);
+  });
+});
+
+/** A proxy of few lines that counts what is asked of it. */
+async function startProxy() {
+  const tunnels: string[] = [];
+  const authorizations: (string | undefined)[] = [];
+  const sockets = new Set<Socket>();
+  const server: Server = createServer();
+  server.on('connection', (socket) => sockets.add(socket));
+  server.on('connect', (request, client: Socket, head) => {
+    tunnels.push(request.url ?? '');
+    authorizations.push(request.headers['proxy-authorization']);
+    const port = Number(request.url?.split(':')[1]);
+    const upstream = connect(port, '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      upstream.write(head);
+      upstream.pipe(client).pipe(upstream);
+    });
+    sockets.add(upstream);
+    for (const socket of [upstream, client]) socket.on('error', () => socket.destroy());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    tunnels,
+    authorizations,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+describe('a registry behind a proxy', () => {
+  const authority = createTestAuthority();
+  const tls = { ca: authority.ca, cert: null, key: null, servername: 'registry.test' };
+
+  it('is reached through a tunnel, by its name, and its certificate is checked end to end', async () => {
+    await using proxy = await startProxy();
+    await using registry = await startFaultyRegistry({ tls: { authority }, rows: [{ name: 'a', version: '1' }] });
+    const url = `https://registry.test:${registry.port}`;
+    const answer = await searchOnce(url, { tls, proxy: `http://user:pass@${proxy.address}` });
+    expect(answer?.value.rows).toHaveLength(1);
+    expect(new Set(proxy.tunnels)).toEqual(new Set([`registry.test:${registry.port}`]));
+    expect(proxy.authorizations[0]).toBe(`Basic ${Buffer.from('user:pass').toString('base64')}`);
+    await registry.setMode('wrong-certificate');
+    expect((await failureOf(searchOnce(url, { tls, proxy: `http://${proxy.address}` }))).type).toBe('TLS');
+  });
+
+  it('cannot be reached when the proxy is not there', async () => {
+    await using registry = await startFaultyRegistry({ tls: { authority } });
+    const gone = await startProxy();
+    await gone[Symbol.asyncDispose]();
+    const failure = await failureOf(searchOnce(registry.url, { tls, proxy: `http://${gone.address}` }));
+    expect(failure.type).toBe('CONNECTION');
+    expect(registry.arrivals).toHaveLength(0);
+  });
+});
+
+describe('closing', () => {
+  it('ends calls that are under way', async () => {
+    const registry = await startFaultyRegistry({ mode: 'hang' });
+    const opened = openRegistries([configureRegistry(registry.url, { timeouts: { search: 60_000, health: 60_000 } })]);
+    const [source] = opened.sources;
+    const call = failureOf(source?.searchRows(BROWSE, { deadlineMs: Number.POSITIVE_INFINITY }) ?? Promise.resolve());
+    await registry.whenArrived(1);
+    await opened.close();
+    expect((await call).type).toBe('CONNECTION');
+    await registry.close();
+  });
+});
+
+describe('the health of a registry', () => {
+  it('is what its checks find, outside the circuits of its users', async () => {
+    await using faulty = await openFaultySource({ mode: 'refused' });
+    expect(faulty.source.readHealth()).toMatchObject({
+      status: 'DOWN',
+      uptime: 0,
+      message: 'The registry "faulty" could not be reached.',
+      circuits: [{ state: 'CLOSED' }, { state: 'CLOSED' }, { state: 'CLOSED' }],
+    });
+    expect(faulty.source.readMetrics(60_000).requests).toBe(0);
+  });
+
+  it('is asked of the categories where there is no health page', async () => {
+    await using registry = await startFaultyRegistry();
+    await registry.setMode({ status: 404 }, (path) => path.endsWith('/health'));
+    const opened = openRegistries([configureRegistry(registry.url)]);
+    await opened.whenTriedOnce();
+    expect(opened.sources[0]?.readHealth().status).toBe('UP');
+    expect(registry.arrivals.map((arrival) => arrival.path)).toEqual(['/api/v1/health', '/api/v1/categories']);
+    await opened.close();
+  });
+
+  it('is checked again every interval', async () => {
+    await using faulty = await openFaultySource({}, { health: { interval: 20 } });
+    await faulty.registry.whenArrived(4, '/health');
+    expect(faulty.source.readHealth()).toMatchObject({ status: 'UP', uptime: 1 });
+  });
+});

@@ -44,30 +44,42 @@ function buildTemplatePath(name: string, detail: string, version: string | null)
 /** The parameters that are set, always in the same order: equal searches have equal paths, and share calls and cache. */
 function buildSearchPath(request: RowRequest): string {
   const { criteria } = request;
-  const parts: string[] = [];
-  const add = (parameter: string, value: string | number | boolean | null): void => {
-    if (value !== null && value !== '') parts.push(`${parameter}=${encodeURIComponent(String(value).toWellFormed())}`);
-  };
-  const addEach = (parameter: string, values: readonly string[] | null): void => {
-    for (const value of values ?? []) add(parameter, value);
-  };
-  add('q', request.query);
-  addEach('category', criteria.categories);
-  addEach('domain', criteria.domains);
-  addEach('complexity', criteria.complexity?.map((level) => level.toLowerCase()) ?? null);
-  addEach('keyword', criteria.keywords);
-  add('min_rating', criteria.minRating);
-  add('verified', criteria.verified);
-  add('validated', criteria.validated);
-  add('research_user', criteria.researchUser);
-  addEach('connection_type', criteria.connectionTypes);
-  addEach('package_manager', criteria.packageManagers);
-  addEach('license', criteria.licenses);
-  add('updated_since', criteria.updatedSinceMs === null ? null : new Date(criteria.updatedSinceMs).toISOString());
-  addEach('name', request.names ?? null);
-  add('sort_by', SORTS[request.field]);
-  add('sort_order', request.direction.toLowerCase());
-  add('limit', request.limit);
-  add('offset', request.offset);
-  return `/api/v1/search?${parts.join('&')}`;
+  const path =
+    '/api/v1/search?' +
+    (request.query === '' ? '' : writeParameter('q', request.query)) +
+    writeParameters('category', criteria.categories) +
+    writeParameters('domain', criteria.domains) +
+    writeParameters(
+      'complexity',
+      criteria.complexity?.map((level) => level.toLowerCase()),
+    ) +
+    writeParameters('keyword', criteria.keywords) +
+    writePlain('min_rating', criteria.minRating) +
+    writePlain('verified', criteria.verified) +
+    writePlain('validated', criteria.validated) +
+    writePlain('research_user', criteria.researchUser) +
+    writeParameters('connection_type', criteria.connectionTypes) +
+    writeParameters('package_manager', criteria.packageManagers) +
+    writeParameters('license', criteria.licenses) +
+    (criteria.updatedSinceMs === null
+      ? ''
+      : writeParameter('updated_since', new Date(criteria.updatedSinceMs).toISOString())) +
+    writeParameters('name', request.names);
+  const order = request.direction === 'ASC' ? 'asc' : 'desc';
+  return `${path}sort_by=${SORTS[request.field]}&sort_order=${order}&limit=${request.limit}&offset=${request.offset}`;
+}
+
+function writeParameters(parameter: string, values: readonly string[] | null | undefined): string {
+  if (values == null) return '';
+  return values.map((value) => writeParameter(parameter, value)).join('');
+}
+
+/** Each is followed by the sort, which is always there. */
+function writeParameter(parameter: string, value: string): string {
+  return `${parameter}=${encodeURIComponent(value.toWellFormed())}&`;
+}
+
+/** Numbers and flags have nothing to encode. */
+function writePlain(parameter: string, value: number | boolean | null): string {
+  return value === null ? '' : `${parameter}=${value}&`;
 }

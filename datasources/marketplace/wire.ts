@@ -13,6 +13,7 @@ import type {
   TemplateDependency,
   TemplateVersion,
 } from '../../src/domain/template.ts';
+import type { MappingContext } from '../rest-registry.ts';
 import {
   readChoice,
   readCount,
@@ -39,17 +40,11 @@ const VERSION_LENGTH = 200;
 const DESCRIPTION_LENGTH = 20_000;
 const DOCUMENT_LENGTH = 1_000_000;
 
-/** What of the configuration the mapping needs. */
-export interface WireContext {
-  readonly registryName: string;
-  readonly popularityScale: number;
-}
-
 /**
  * Reads a search answer, `{"templates":[…],"total_count":N}` (contract 4). Entries beyond `limit` are cut off; a malformed
  * one is null and counted. Throws a TypeError when it is no search answer at all.
  */
-export function parseSearchPage(body: unknown, context: WireContext, limit: number): RowPage {
+export function parseSearchPage(body: unknown, context: MappingContext, limit: number): RowPage {
   const answer = readObject(body);
   if (answer === null || !Array.isArray(answer.templates)) throw new TypeError('"templates" must be a list');
   const entries: readonly unknown[] = answer.templates;
@@ -70,7 +65,7 @@ export function parseSearchPage(body: unknown, context: WireContext, limit: numb
 }
 
 /** Reads one template; null when it has no usable name or version. */
-export function parseTemplate(body: unknown, context: WireContext): Template | null {
+export function parseTemplate(body: unknown, context: MappingContext): Template | null {
   return parseRow(body, context)?.template ?? null;
 }
 
@@ -106,7 +101,7 @@ export function parseCategories(body: unknown): readonly CategoryCount[] {
   return Object.freeze(categories);
 }
 
-function parseRow(entry: unknown, context: WireContext): WireRow | null {
+function parseRow(entry: unknown, context: MappingContext): WireRow | null {
   const wire = readObject(entry);
   if (wire === null) return null;
   const name = readIdentifier(wire.name, NAME_LENGTH);
@@ -121,13 +116,13 @@ class WireRow implements CatalogRow {
   readonly nameLower: string;
   readonly popularity: number | null;
   readonly rating: number | null;
-  readonly #context: WireContext;
+  readonly #context: MappingContext;
   readonly #updatedAt: unknown;
   #updatedAtMs: number | null | undefined = undefined;
   #wire: WireObject | null;
   #template: Template | null = null;
 
-  constructor(wire: WireObject, name: string, version: string, context: WireContext) {
+  constructor(wire: WireObject, name: string, version: string, context: MappingContext) {
     const market = readObject(wire.marketplace) ?? wire;
     const downloads = readCount(market.downloads ?? wire.downloads);
     this.name = name;

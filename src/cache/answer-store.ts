@@ -5,7 +5,7 @@ import { LRUCache } from 'lru-cache';
 const ENTRY_OVERHEAD_BYTES = 512;
 
 /** What knows its own weight, so that the store can be bounded in bytes. */
-export interface Weighed {
+interface Weighed {
   readonly sizeBytes: number;
 }
 

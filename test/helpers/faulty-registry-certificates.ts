@@ -13,7 +13,7 @@ export interface TestAuthority {
   issue(options: IssueOptions): TestCertificate;
 }
 
-export interface IssueOptions {
+interface IssueOptions {
   /** Common name; also what a client certificate is recognised by. */
   readonly commonName: string;
   readonly dnsNames?: readonly string[];

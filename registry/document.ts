@@ -1,7 +1,7 @@
 /**
  * Reads documents that somebody else wrote: YAML or JSON, bounded in size, without alias bombs.
  */
-import { parseDocument } from 'yaml';
+import { type Document, isScalar, parseDocument, visit } from 'yaml';
 
 /** One megabyte: the most that a document may have. */
 export const DOCUMENT_BYTES = 1_048_576;
@@ -39,17 +39,43 @@ function readJson(text: string): DocumentReading {
 
 function readYaml(text: string): DocumentReading {
   try {
-    const document = parseDocument(text, { prettyErrors: false });
+    // Silent: what is odd in somebody's document is answered, not written to this program's log. The library's own check
+    // for unique keys compares each with all before it: a megabyte of keys would take minutes.
+    const document = parseDocument(text, { prettyErrors: false, logLevel: 'silent', uniqueKeys: false });
     const error = document.errors[0] ?? document.warnings[0];
-    if (error !== undefined) {
-      const line = text.slice(0, error.pos[0]).split('\n').length;
-      return { ok: false, fault: `line ${line} is not YAML as this registry reads it (${error.code})` };
-    }
+    if (error !== undefined) return failAt(text, error.pos[0], error.code);
+    const duplicateAt = findDuplicateKey(document);
+    if (duplicateAt !== null) return failAt(text, duplicateAt, 'DUPLICATE_KEY');
     return { ok: true, value: document.toJS({ maxAliasCount: ALIASES }) };
   } catch (error) {
     // The YAML library reports too many aliases and too deep nesting by throwing.
     return { ok: false, fault: `the document refers to itself too often or is too deep (${nameOf(error)})` };
   }
+}
+
+function failAt(text: string, position: number, code: string): DocumentReading {
+  const line = text.slice(0, position).split('\n').length;
+  return { ok: false, fault: `line ${line} is not YAML as this registry reads it (${code})` };
+}
+
+/** Where a key stands that its object already has; null when there is none. */
+function findDuplicateKey(document: Document): number | null {
+  let position: number | null = null;
+  visit(document, {
+    Map(_key, map) {
+      const seen = new Set<unknown>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value)) {
+          position = key.range?.[0] ?? 0;
+          return visit.BREAK;
+        }
+        seen.add(key.value);
+      }
+      return undefined;
+    },
+  });
+  return position;
 }
 
 function nameOf(error: unknown): string {

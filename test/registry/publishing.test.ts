@@ -2,6 +2,8 @@ import { hash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { request } from 'undici';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createRegistry, type Registry } from '../../registry/registry.ts';
 import { getJson, publish, searchNames } from './ask.ts';
@@ -116,6 +118,7 @@ test.each([
   ],
   ['that is not YAML', 400, 'bad_document', 'name: [unclosed', {}],
   ['with the same key twice', 400, 'bad_document', 'name: a\nname: b\nversion: "1"', {}],
+  ['with the same key twice further in', 400, 'bad_document', 'name: a\nversion: "1"\nx: [{ y: 1, y: 2 }]', {}],
   ['that is no template', 422, 'invalid_template', 'just a text', {}],
   ['without a version', 422, 'invalid_template', 'name: x', {}],
   ['with a version that YAML takes for a number', 422, 'invalid_template', 'name: x\nversion: 1.10', {}],
@@ -132,6 +135,43 @@ test('a document of more than a megabyte is refused, and one of exactly that is 
   const exact = head + 'x'.repeat(1_048_576 - head.length);
   expect((await publish(url, `${exact}x`, TOKEN)).status).toBe(413);
   expect((await publish(url, exact, TOKEN)).status).toBe(201);
+});
+
+test('a body that never says how long it is, is refused as soon as it is too long', async () => {
+  let sent = 0;
+  const endless = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      sent += 65_536;
+      controller.enqueue(new Uint8Array(65_536).fill(0x61));
+    },
+  });
+  const { statusCode, body } = await request(`${url}/api/v1/templates`, {
+    method: 'POST',
+    body: Readable.fromWeb(endless),
+    headers: { ...TOKEN, 'content-type': 'application/yaml', 'repr-digest': 'sha-256=:AAAA:' },
+  });
+  await body.dump();
+  expect(statusCode).toBe(413);
+  expect(sent).toBeLessThan(64 * 1_048_576);
+});
+
+test('odd keys in a document are no reason for a warning in the log', async () => {
+  const warnings: Error[] = [];
+  const listen = (warning: Error) => warnings.push(warning);
+  process.on('warning', listen);
+  try {
+    expect((await publish(url, 'name: odd\nversion: "1.0.0"\n? [a, b]\n: c\n', TOKEN)).status).toBe(201);
+  } finally {
+    process.off('warning', listen);
+  }
+  expect(warnings).toEqual([]);
+});
+
+test('tens of thousands of members are read in a moment', async () => {
+  const members = Array.from({ length: 50_000 }, (_, index) => `k${index}: 1`).join('\n');
+  const started = performance.now();
+  expect((await publish(url, `name: wide\nversion: "1.0.0"\n${members}\n`, TOKEN)).status).toBe(201);
+  expect(performance.now() - started).toBeLessThan(5_000);
 });
 
 test('a bomb of aliases is refused in a moment', async () => {

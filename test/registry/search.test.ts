@@ -165,6 +165,24 @@ describe('words', () => {
   });
 });
 
+test('by relevance, too, pages joined are one list without a repeat, in both directions', async () => {
+  const templates = Array.from({ length: 60 }, (_, index) => ({
+    name: `tool-${index}`,
+    version: '1.0.0',
+    description: 'climate '.repeat(1 + (index % 3)),
+  }));
+  await using many = createRegistry({ templates, maxLimit: 7 });
+  const manyUrl = await many.listen();
+  for (const order of ['desc', 'asc']) {
+    const names = await searchNames(manyUrl, `q=climate&sort_by=relevance&sort_order=${order}`);
+    expect(new Set(names).size).toBe(60);
+    expect(names).toEqual(await searchNames(manyUrl, `q=climate&sort_order=${order}`));
+    expect(names.slice(0, 3)).toEqual(
+      order === 'desc' ? ['tool-11', 'tool-14', 'tool-17'] : ['tool-0', 'tool-12', 'tool-15'],
+    );
+  }
+});
+
 test('facets count all matches with the first page, and later pages have none', async () => {
   const first = await getJson(`${url}/api/v1/search?sort_by=name&limit=1`);
   expect(first).toMatchObject({

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import semver from 'semver';
 import { Agent, fetch } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startDemoRegistries } from '../../registry/demo.ts';
@@ -114,17 +115,24 @@ test('the demo brings three registries of at least 25 templates, and a dozen nam
   }
 });
 
-test('every parent and template that the demo data build on is in the same registry', async () => {
+test('what the demo data build on is in the same registry, in a version that fits', async () => {
   const registries = await startDemoRegistries();
   try {
-    for (const { url, name } of registries) {
+    for (const { url } of registries) {
       const body = await getJson(`${url}/api/v1/search?limit=100`);
       const names = new Set(listNames(body));
-      const wanted = JSON.stringify(body).matchAll(/"parent":"([^"]+)"|\{"name":"([^"]+)"[^{}]*"type":"template"\}/g);
-      const missing = [...wanted]
-        .map(([, parent, dependency]) => parent ?? dependency ?? '')
-        .filter((one) => !names.has(one));
-      expect([name, missing]).toEqual([name, []]);
+      const text = JSON.stringify(body);
+      const parents = [...text.matchAll(/"parent":"([^"]+)"/g)].map(([, parent]) => parent ?? '');
+      expect(parents.filter((parent) => !names.has(parent))).toEqual([]);
+      const wanted = [...text.matchAll(/\{"name":"([^"]+)","version":"([^"]+)"[^{}]*"type":"template"\}/g)];
+      expect(wanted.length).toBeGreaterThanOrEqual(5);
+      for (const [, name = '', range = ''] of wanted) {
+        const answer = await getJson(`${url}/api/v1/templates/${encodeURIComponent(name)}/versions`);
+        const versions = [...JSON.stringify(answer).matchAll(/"version":"([^"]+)"/g)].map(
+          ([, version]) => version ?? '',
+        );
+        expect(semver.maxSatisfying(versions, range), `${name} ${range}`).not.toBeNull();
+      }
     }
   } finally {
     await Promise.all(registries.map((registry) => registry.close()));

@@ -228,7 +228,7 @@ async function send(
   search = '',
 ): Promise<{ status: number; headers: Headers; extensions: unknown }> {
   const response = await fetch(`${served.origin}/graphql${search}`, init);
-  const { errors } = await response.json();
+  const { errors } = JSON.parse(await response.text());
   return { status: response.status, headers: response.headers, extensions: errors[0].extensions };
 }
 

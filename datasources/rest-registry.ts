@@ -107,7 +107,7 @@ class RestRegistry implements RegistrySource {
     this.#context = { registryName: config.name, popularityScale: config.popularityScale };
   }
 
-  searchRows(request: RowRequest, options: CallOptions): Promise<Answer<RowPage>> {
+  async searchRows(request: RowRequest, options: CallOptions): Promise<Answer<RowPage>> {
     const { config, definition } = this.#parts;
     return this.#call(
       {
@@ -277,7 +277,8 @@ class RestRegistry implements RegistrySource {
 
 /** Whether a registry could have something of this name: "." and ".." would be another address. */
 function isAskable(text: string): boolean {
-  return text !== '' && text.length <= MAX_NAME_LENGTH && text !== '.' && text !== '..' && text.isWellFormed();
+  if (text === '' || text.length > MAX_NAME_LENGTH || text === '.' || text === '..') return false;
+  return text.isWellFormed() && !/[\u0000-\u001f\u007f-\u009f]/.test(text);
 }
 
 function unaskedAnswer(): Answer<null> {

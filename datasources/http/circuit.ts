@@ -47,7 +47,8 @@ export class Circuits {
     return async (request) => {
       const circuit = this.#circuits.get(request.operation);
       if (circuit === undefined) return next(request);
-      // It may have opened while the call stood in the limiter's queue.
+      // It may have opened, or the registry been closed, while the call stood in the limiter's queue.
+      if (circuit.isShut) throw new RegistryFailure('CONNECTION', this.#registryName, { refusedHere: true });
       if (circuit.refuses()) throw this.#refusal(circuit);
       return circuit.fire(request);
     };
@@ -109,9 +110,14 @@ class Circuit {
     return this.#view;
   }
 
+  /** No call goes through it any more. */
+  get isShut(): boolean {
+    return this.#breaker.isShutdown;
+  }
+
   /** Open, or half open with its one probe under way. */
   refuses(): boolean {
-    return !this.#breaker.closed && !this.#breaker.pendingClose && !this.#breaker.isShutdown;
+    return !this.#breaker.closed && !this.#breaker.pendingClose && !this.isShut;
   }
 
   fire(request: UpstreamRequest): Promise<UpstreamResponse> {

@@ -61,9 +61,7 @@ function buildSearchPath(request: RowRequest): string {
     writeParameters('connection_type', criteria.connectionTypes) +
     writeParameters('package_manager', criteria.packageManagers) +
     writeParameters('license', criteria.licenses) +
-    (criteria.updatedSinceMs === null
-      ? ''
-      : writeParameter('updated_since', new Date(criteria.updatedSinceMs).toISOString())) +
+    writeTime('updated_since', criteria.updatedSinceMs) +
     writeParameters('name', request.names);
   const order = request.direction === 'ASC' ? 'asc' : 'desc';
   return `${path}sort_by=${SORTS[request.field]}&sort_order=${order}&limit=${request.limit}&offset=${request.offset}`;
@@ -77,6 +75,12 @@ function writeParameters(parameter: string, values: readonly string[] | null | u
 /** Each is followed by the sort, which is always there. */
 function writeParameter(parameter: string, value: string): string {
   return `${parameter}=${encodeURIComponent(value.toWellFormed())}&`;
+}
+
+/** A time beyond what a date can be is left out: the gateway filters again. */
+function writeTime(parameter: string, timeMs: number | null): string {
+  if (timeMs === null || Number.isNaN(new Date(timeMs).getTime())) return '';
+  return writeParameter(parameter, new Date(timeMs).toISOString());
 }
 
 /** Numbers and flags have nothing to encode. */

@@ -131,9 +131,12 @@ export function describeRegistryContract(name: string, makeSource: () => Promise
       expect((await subject.source.fetchContent('no-such-thing', '1.0.0', soon())).value).toBeNull();
     });
 
-    it.each(['.', '..', '', '\ud800', 'x'.repeat(501)])('never asks for the impossible name %j', async (impossible) => {
-      expect((await subject.source.fetchTemplate(impossible, null, soon())).value).toBeNull();
-    });
+    it.each(['.', '..', '', '\ud800', 'a\u0000b', 'x'.repeat(501)])(
+      'never asks for the impossible name %j',
+      async (impossible) => {
+        expect((await subject.source.fetchTemplate(impossible, null, soon())).value).toBeNull();
+      },
+    );
 
     it('lists the versions of a name, or says that it keeps no list', async () => {
       const { value } = await subject.source.fetchVersions('Genomics-Basics', soon());

@@ -130,6 +130,22 @@ describe('a registry behind a proxy', () => {
 });
 
 describe('closing', () => {
+  it('ends the wait of calls that stand in the queue', async () => {
+    const registry = await startFaultyRegistry({ mode: { slowMs: 5_000 } });
+    const rateLimit = { requestsPerSecond: 1_000, burst: 1_000, concurrent: 1, maxQueue: 100 };
+    const config = configureRegistry(registry.url, { rateLimit, timeouts: { search: 60_000 } });
+    const opened = openRegistries([config]);
+    const calls = Array.from({ length: 20 }, (_, offset) => {
+      const call = opened.sources[0]?.searchRows({ ...BROWSE, offset }, { deadlineMs: Number.POSITIVE_INFINITY });
+      return failureOf(call ?? Promise.resolve());
+    });
+    await registry.whenArrived(1);
+    await opened.close();
+    await Promise.all(calls);
+    expect(registry.arrivalsAt()).toHaveLength(1);
+    await registry.close();
+  });
+
   it('ends calls that are under way', async () => {
     const registry = await startFaultyRegistry({ mode: 'hang' });
     const opened = openRegistries([configureRegistry(registry.url, { timeouts: { search: 60_000, health: 60_000 } })]);
@@ -138,6 +154,9 @@ describe('closing', () => {
     await registry.whenArrived(1);
     await opened.close();
     expect((await call).type).toBe('CONNECTION');
+    const later = source?.searchRows({ ...BROWSE, offset: 5 }, { deadlineMs: Number.POSITIVE_INFINITY });
+    expect((await failureOf(later ?? Promise.resolve())).type).toBe('CONNECTION');
+    expect(registry.arrivalsAt()).toHaveLength(1);
     await registry.close();
   });
 });

@@ -1,5 +1,5 @@
 import { type OpenRegistriesOptions, openRegistries } from '../../datasources/registries.ts';
-import type { RegistryFailure } from '../../src/domain/errors.ts';
+import { RegistryFailure } from '../../src/domain/errors.ts';
 import type { Answer, CallOptions, RegistrySource, RowPage, RowRequest } from '../../src/domain/registry.ts';
 import { NO_CRITERIA } from '../../src/domain/search.ts';
 import { type FaultyRegistry, type FaultyRegistryOptions, startFaultyRegistry } from './faulty-registry.ts';
@@ -63,8 +63,6 @@ export async function failureOf(call: Promise<unknown>): Promise<RegistryFailure
     () => null,
     (error: unknown) => error,
   );
-  if (!(outcome instanceof Error) || outcome.name !== 'RegistryFailure') {
-    throw new Error(`a RegistryFailure was expected, it is ${String(outcome)}`);
-  }
-  return outcome as RegistryFailure;
+  if (outcome instanceof RegistryFailure) return outcome;
+  throw new Error(`a RegistryFailure was expected, it is ${String(outcome)}`, { cause: outcome });
 }

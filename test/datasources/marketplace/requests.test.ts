@@ -74,6 +74,15 @@ describe('a document', () => {
     expect((await failureOf(faulty.source.fetchContent('a', '1', soon()))).type).toBe('PROTOCOL');
   });
 
+  it.each([
+    ['is kept when it is small', 1_000, 1],
+    ['is fetched anew when it is large', 300_000, 2],
+  ])('%s', async (_, size, arrivals) => {
+    await using faulty = await openFaultySource({ rows: [{ ...good, description: 'x'.repeat(size) }] });
+    for (const _again of [1, 2]) await faulty.source.fetchContent('a', '1', soon());
+    expect(faulty.registry.arrivalsAt('/content')).toHaveLength(arrivals);
+  });
+
   it('is given when nothing speaks against it', async () => {
     await using faulty = await openFaultySource({ rows: [good] });
     const { value } = await faulty.source.fetchContent('a', '1', soon());

@@ -22,10 +22,9 @@ function isWireObject(value: unknown): value is WireObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** At most a thousand entries. */
-export function readList(value: unknown): readonly unknown[] {
+export function readList(value: unknown, maxLength = MAX_LIST_LENGTH): readonly unknown[] {
   if (!Array.isArray(value)) return [];
-  return value.length > MAX_LIST_LENGTH ? value.slice(0, MAX_LIST_LENGTH) : value;
+  return value.length > maxLength ? value.slice(0, maxLength) : value;
 }
 
 /** A line of text: trimmed, line ends and tabs as spaces, other control characters gone, cut at the length. */

@@ -67,9 +67,11 @@ function buildSearchPath(request: RowRequest): string {
   return `${path}sort_by=${SORTS[request.field]}&sort_order=${order}&limit=${request.limit}&offset=${request.offset}`;
 }
 
+/** Any of a list may match, so that its order says nothing: sorted, equal filters are equal paths. */
 function writeParameters(parameter: string, values: readonly string[] | null | undefined): string {
   if (values == null) return '';
-  return values.map((value) => writeParameter(parameter, value)).join('');
+  const distinct = values.length > 1 ? [...new Set(values)].sort() : values;
+  return distinct.map((value) => writeParameter(parameter, value)).join('');
 }
 
 /** Each is followed by the sort, which is always there. */

@@ -37,6 +37,8 @@ const SEVERITIES: readonly Severity[] = ['CRITICAL', 'HIGH', 'MEDIUM', 'LOW', 'I
 const FACET_MEMBERS = ['category', 'domain', 'complexity', 'license', 'verified'] as const;
 const NAME_LENGTH = 500;
 const VERSION_LENGTH = 200;
+/** Of versions and categories: nothing else says what was cut off. */
+const LIST_LENGTH = 20_000;
 const DESCRIPTION_LENGTH = 20_000;
 const DOCUMENT_LENGTH = 1_000_000;
 
@@ -74,7 +76,7 @@ export function parseVersions(body: unknown): readonly TemplateVersion[] {
   const answer = readObject(body);
   if (answer === null || !Array.isArray(answer.versions)) throw new TypeError('"versions" must be a list');
   const versions: TemplateVersion[] = [];
-  for (const entry of readList(answer.versions)) {
+  for (const entry of readList(answer.versions, LIST_LENGTH)) {
     const wire = readObject(entry);
     const version = readVersion(wire?.version, VERSION_LENGTH);
     if (wire === null || version === null) continue;
@@ -93,7 +95,7 @@ export function parseVersions(body: unknown): readonly TemplateVersion[] {
 export function parseCategories(body: unknown): readonly CategoryCount[] {
   if (!Array.isArray(body)) throw new TypeError('the categories must be a list');
   const categories: CategoryCount[] = [];
-  for (const entry of readList(body)) {
+  for (const entry of readList(body, LIST_LENGTH)) {
     const wire = readObject(entry);
     const name = readLine(wire === null ? entry : wire.name, 200);
     if (name !== null) categories.push({ name, count: readCount(wire?.count) });

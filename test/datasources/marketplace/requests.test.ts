@@ -35,11 +35,17 @@ describe('a search request', () => {
       names: ['org/a', 'b'],
     });
     expect(path).toBe(
-      '/api/v1/search?q=a%20%26%20b&category=ml&category=bio&domain=x&complexity=simple&complexity=complex' +
+      '/api/v1/search?q=a%20%26%20b&category=bio&category=ml&domain=x&complexity=complex&complexity=simple' +
         '&keyword=%C3%BC&min_rating=3.5&verified=true&validated=false&research_user=true&connection_type=ssh' +
-        '&package_manager=pip&license=MIT&updated_since=1970-01-01T00%3A00%3A00.000Z&name=org%2Fa&name=b' +
+        '&package_manager=pip&license=MIT&updated_since=1970-01-01T00%3A00%3A00.000Z&name=b&name=org%2Fa' +
         '&sort_by=relevance&sort_order=desc&limit=25&offset=100',
     );
+  });
+
+  it('is the same for lists that say the same', () => {
+    const build = (categories: readonly string[]) =>
+      marketplace.search.buildPath({ ...BROWSE, criteria: { ...NO_CRITERIA, categories } });
+    expect(build(['b', 'a', 'b'])).toBe(build(['a', 'b']));
   });
 
   it('is made of broken text without breaking', () => {

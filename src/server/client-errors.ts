@@ -14,7 +14,7 @@ import {
 import { RequestError } from './request-error.ts';
 
 /** The codes of this version, of the contract's closed set. */
-export type ErrorCode =
+type ErrorCode =
   | 'BAD_USER_INPUT'
   | 'BAD_CURSOR'
   | 'UNAUTHENTICATED'

@@ -43,9 +43,19 @@ export function createRoutes(
     try {
       sendAnswer(exchange, await route(request, exchange.requestId, options));
     } catch (error) {
-      sendAnswer(exchange, answerFailure(error, exchange.requestId, options.log));
+      sendFailure(error, exchange, options.log);
     }
   };
+}
+
+/** The last resort: when even the failure cannot be told, the connection says so by ending. */
+function sendFailure(error: unknown, exchange: Exchange, log: Logger): void {
+  try {
+    sendAnswer(exchange, answerFailure(error, exchange.requestId, log));
+  } catch (defect) {
+    log.error({ requestId: exchange.requestId, err: defect }, 'an answer could not be sent');
+    exchange.response.destroy();
+  }
 }
 
 async function route(request: IncomingMessage, requestId: string, options: RouteOptions): Promise<Answer> {

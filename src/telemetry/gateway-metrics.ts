@@ -26,7 +26,7 @@ interface Slice {
   readonly views: Map<string, ViewedTemplate & { views: number }>;
 }
 
-export interface GatewayMetricsReading {
+interface GatewayMetricsReading {
   readonly searches: number;
   readonly responseTime: LatencySummary;
   readonly errorRate: number | null;

@@ -22,14 +22,22 @@ beforeEach(() => {
   served.forgetArrivals();
 });
 
-/** No registry is asked, and the answer comes at once. */
+/** What is promised for a refusal. */
+const PROMISED_MS = 50;
+
+/**
+ * No registry is asked, and the answer comes in time. The quickest of three counts: what a neighbour on this machine takes
+ * away for a moment is not the gateway's delay.
+ */
 async function expectRefusal(send: () => Promise<unknown>): Promise<void> {
-  const startedMs = performance.now();
-  await send();
-  const tookMs = performance.now() - startedMs;
+  let quickestMs = Number.POSITIVE_INFINITY;
+  for (let attempt = 0; attempt < 3 && quickestMs >= PROMISED_MS; attempt += 1) {
+    const startedMs = performance.now();
+    await send();
+    quickestMs = Math.min(quickestMs, performance.now() - startedMs);
+  }
   expect(served.countArrivals()).toBe(0);
-  // 50 ms is what is promised; a machine that runs other tests beside this one gets the benefit of the doubt.
-  expect(tookMs).toBeLessThan(process.env.CI ? 500 : 250);
+  expect(quickestMs).toBeLessThan(PROMISED_MS);
 }
 
 const SEARCH =

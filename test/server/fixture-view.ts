@@ -36,7 +36,7 @@ const METRICS: RegistryMetrics = {
 };
 
 /** A source of which only the parts that resolvers read are there; every call to the registry is a failure of the test. */
-export function fixtureSource(
+function fixtureSource(
   info: Partial<RegistryInfo> & { name: string },
   health: Partial<RegistryHealth> = {},
 ): RegistrySource {

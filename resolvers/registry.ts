@@ -44,6 +44,7 @@ function urlFor(info: RegistryInfo, caller: Caller): string | null {
   const isOpen = info.access === null && info.type !== 'PRIVATE';
   if (!isOpen && !caller.roles.includes('admin')) return null;
   const url = new URL(info.url);
+  if (url.username === '' && url.password === '') return info.url;
   url.username = '';
   url.password = '';
   return url.href;

@@ -1,6 +1,7 @@
 /**
- * An upper bound of what an operation can cause: objects to be built, plus calls to registries. It is computed from the
- * validated document and its variables, before anything is executed.
+ * An upper bound of what an operation can cause: objects to be built, plus questions to registries, each of which a
+ * registry may need several requests for. It is computed from the validated document and its variables, before anything is
+ * executed.
  */
 import {
   type DocumentNode,
@@ -133,7 +134,11 @@ function fieldCost(coordinate: string, field: FieldNode, pageSize: number, input
       return { entries: count, calls: count };
     }
     case 'Query.template':
-      return { entries: 1, calls: readArgument(field, 'registry', input) == null ? registryCount : 1 };
+      // Once more for the names that may do instead, when a registry is silent.
+      return {
+        entries: 1,
+        calls: registryCount + (readArgument(field, 'registry', input) == null ? registryCount : 1),
+      };
     case 'Query.categories':
       return { entries: ASSUMED_ENTRIES, calls: registryCount };
     case 'Query.registries':

@@ -79,7 +79,7 @@ async function route(request: IncomingMessage, requestId: string, options: Route
     return whenRead(request, () => answerContent(rest, request.headers, options.viewFor(caller)));
   }
   return whenRead(request, async () => {
-    const page = await answerExplorer(path, request.headers['if-none-match']);
+    const page = await answerExplorer(path, request.headers);
     return page ?? errorAnswer(404, 'NOT_FOUND', 'There is nothing at this path. GraphQL is at /graphql.');
   });
 }

@@ -160,6 +160,16 @@ describe('GraphiQL at /', () => {
       expect((await fetch(served.origin + path, { headers: { 'if-none-match': etag } })).status).toBe(304);
     }
     expect((await fetch(`${served.origin}/explorer/package.json`)).status).toBe(404);
+    const ask = (encoding: string) =>
+      fetch(`${served.origin}/explorer/start.js`, { headers: { 'accept-encoding': encoding } });
+    const [plain, refused, compressed] = await Promise.all([ask('identity'), ask('br, gzip;q=0'), ask('gzip, br')]);
+    expect([plain, refused, compressed].map(({ headers }) => headers.get('content-encoding'))).toEqual([
+      null,
+      null,
+      'gzip',
+    ]);
+    expect(await compressed.text()).toBe(await plain.text());
+    expect(compressed.headers.get('etag')).not.toBe(plain.headers.get('etag'));
   });
 });
 

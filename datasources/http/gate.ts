@@ -2,6 +2,8 @@ import type { RegistryConfig } from '../../src/config/config.ts';
 
 /** Background work leaves this share of the burst, and of the places, to those who wait. */
 const BACKGROUND_RESERVE = 0.25;
+/** A pause or a slow limit is looked at again this often. */
+const LONGEST_WAIT_MS = 1_000;
 
 /** Somebody at the door. */
 export interface Visitor {
@@ -90,10 +92,8 @@ export class Gate {
     const limit = this.#limit;
     if (limit === null) return true;
     this.#refill();
-    if (!background) return this.#tokens >= 1 && this.#inFlight < limit.concurrent;
-    const reserve = Math.min(limit.burst - 1, limit.burst * BACKGROUND_RESERVE);
-    const places = Math.max(1, Math.floor(limit.concurrent * (1 - BACKGROUND_RESERVE)));
-    return this.#tokens >= 1 + reserve && this.#inFlight < places;
+    const reserve = background ? Math.min(limit.burst - 1, limit.burst * BACKGROUND_RESERVE) : 0;
+    return this.#tokens >= 1 + reserve && this.#inFlight < this.#countPlaces(background);
   }
 
   #refill(): void {
@@ -134,14 +134,28 @@ export class Gate {
     }
   }
 
-  /** Looks again when the next token is there. A place that is given back opens the door by itself. */
+  /**
+   * Looks again when the next token is there or the pause is over. Where a place is all that is missing, the one who gives
+   * it back opens the door. The clock goes on between two looks: what was refused a moment ago may need no wait by now.
+   */
   #openLater(next: Visitor): void {
-    const reserve = next.isBackground() && this.#limit !== null ? this.#limit.burst * BACKGROUND_RESERVE : 0;
-    const waitMs = Math.min(this.estimateWaitMs(reserve), 1_000);
-    if (waitMs <= 0) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = null;
-      this.#open();
-    }, waitMs);
+    const background = next.isBackground();
+    const reserve = background && this.#limit !== null ? this.#limit.burst * BACKGROUND_RESERVE : 0;
+    const waitMs = this.estimateWaitMs(reserve);
+    if (waitMs <= 0 && this.#inFlight >= this.#countPlaces(background)) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = null;
+        this.#open();
+      },
+      Math.min(Math.max(waitMs, 1), LONGEST_WAIT_MS),
+    );
+  }
+
+  /** How many calls may be under way at once. */
+  #countPlaces(background: boolean): number {
+    if (this.#limit === null) return Number.POSITIVE_INFINITY;
+    const { concurrent } = this.#limit;
+    return background ? Math.max(1, Math.floor(concurrent * (1 - BACKGROUND_RESERVE))) : concurrent;
   }
 }

@@ -27,7 +27,7 @@ const EXPECTED: Readonly<Record<string, { readonly type: RegistryErrorType; read
 };
 
 /** No bound of time but the attempt's own, which is short enough for a test. */
-const CONFIG = { timeouts: { search: 300, template: 300 }, cache: { search: 0 } } as const;
+const CONFIG = { timeouts: { search: 400, template: 400 }, cache: { search: 0 } } as const;
 
 function nameOf(mode: FaultMode): string {
   if (typeof mode === 'string') return mode;

@@ -2,56 +2,13 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { createGzip } from 'node:zlib';
 import { type CatalogBehaviour, FaultyCatalog, type WireTemplate } from './faulty-registry-catalog.ts';
 import { createTestAuthority, type TestAuthority, type TestCertificate } from './faulty-registry-certificates.ts';
 
+import { answerInMode, answerStatus, type FaultMode, sendBody } from './faulty-registry-faults.ts';
+
 export type { CatalogBehaviour, WireTemplate } from './faulty-registry-catalog.ts';
-
-/** What goes wrong. `status` answers with that status (401, 403, 404, 429, 500, 503, ...) and perhaps `Retry-After`. */
-export type FaultMode =
-  | 'ok'
-  | 'refused'
-  | 'reset'
-  | 'hang'
-  | 'drip'
-  | 'html'
-  | 'truncated'
-  | 'wrong-shape'
-  | 'not-json'
-  | 'bad-rows'
-  | 'gzip-bomb'
-  | 'endless'
-  | 'redirect-same-origin'
-  | 'redirect-elsewhere'
-  | 'other-template'
-  | 'wrong-certificate'
-  | 'expired-certificate'
-  | { readonly slowMs: number }
-  | { readonly status: number; readonly retryAfter?: string };
-
-/** Every fault that a request can meet, for matrices; the certificate faults need a registry started with `tls`. */
-export const FAULT_MODES: readonly Exclude<FaultMode, 'ok'>[] = [
-  'refused',
-  'reset',
-  'hang',
-  'drip',
-  'html',
-  'truncated',
-  'wrong-shape',
-  'not-json',
-  'bad-rows',
-  'gzip-bomb',
-  'endless',
-  'redirect-elsewhere',
-  { status: 401 },
-  { status: 403 },
-  { status: 404 },
-  { status: 429, retryAfter: '1' },
-  { status: 500 },
-  { status: 502 },
-  { status: 503 },
-];
+export { FAULT_MODES, type FaultMode } from './faulty-registry-faults.ts';
 
 /** One request that reached the registry. */
 export interface Arrival {
@@ -92,7 +49,6 @@ export class FaultyRegistry implements AsyncDisposable {
   readonly arrivals: Arrival[] = [];
   readonly #options: FaultyRegistryOptions;
   readonly #sockets = new Set<Socket>();
-  readonly #timers = new Set<NodeJS.Timeout>();
   readonly #waiting: { readonly count: number; readonly path: string; resolve(): void }[] = [];
   #server: Server | TlsServer;
   #port = 0;
@@ -182,7 +138,6 @@ export class FaultyRegistry implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
-    for (const timer of this.#timers) clearInterval(timer);
     await this.#stop();
   }
 
@@ -261,65 +216,13 @@ export class FaultyRegistry implements AsyncDisposable {
       if (this.arrivalsAt(waiter.path).length >= waiter.count) waiter.resolve();
       else this.#waiting.push(waiter);
     }
-    const mode = this.#only(url.pathname) ? this.#mode : 'ok';
-    if (typeof mode === 'object') {
-      if ('slowMs' in mode) this.#later(mode.slowMs, () => this.#answerWell(url, request, response));
-      else answerStatus(response, mode.status, mode.retryAfter);
-      return;
-    }
-    switch (mode) {
-      case 'ok':
-      case 'refused':
-      case 'wrong-certificate':
-      case 'expired-certificate':
-        this.#answerWell(url, request, response);
-        return;
-      case 'reset':
-        if (this.#options.tls) request.socket.destroy();
-        else request.socket.resetAndDestroy();
-        return;
-      case 'hang':
-        return;
-      case 'drip':
-        this.#drip(response);
-        return;
-      case 'html':
-        sendBody(response, 'text/html; charset=utf-8', '<!doctype html><title>Please sign in</title>');
-        return;
-      case 'truncated':
-        response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100000' });
-        response.write('{"templates":[{"name":"cut-', () => request.socket.end());
-        return;
-      case 'wrong-shape':
-        sendBody(response, 'application/json', '{"results":{"hits":7},"name":7}');
-        return;
-      case 'not-json':
-        sendBody(response, 'application/json', '{"templates":[}');
-        return;
-      case 'bad-rows':
-        this.#answerWithBadRows(url, response);
-        return;
-      case 'other-template':
-        sendBody(response, 'application/json', JSON.stringify({ name: 'somebody/else', version: '1' }));
-        return;
-      case 'gzip-bomb':
-        this.#sendBomb(response);
-        return;
-      case 'endless':
-        this.#sendEndlessly(response);
-        return;
-      case 'redirect-same-origin':
-        if (url.searchParams.has('redirected')) {
-          this.#answerWell(url, request, response);
-          return;
-        }
-        url.searchParams.set('redirected', '1');
-        redirect(response, `${url.pathname}${url.search}`);
-        return;
-      case 'redirect-elsewhere':
-        redirect(response, `http://localhost:${this.#port}${url.pathname}${url.search}`);
-        return;
-    }
+    answerInMode(this.#only(url.pathname) ? this.#mode : 'ok', {
+      url,
+      request,
+      response,
+      findBody: () => this.#findBody(url),
+      answerWell: () => this.#answerWell(url, request, response),
+    });
   }
 
   #answerWell(url: URL, request: IncomingMessage, response: ServerResponse): void {
@@ -332,12 +235,12 @@ export class FaultyRegistry implements AsyncDisposable {
         return;
       }
     }
-    const body = this.#route(url);
+    const body = this.#findBody(url);
     if (body === undefined) answerStatus(response, 404);
     else sendBody(response, 'application/json', JSON.stringify(body));
   }
 
-  #route(url: URL): unknown {
+  #findBody(url: URL): unknown {
     const parts = url.pathname.split('/').slice(1).map(decodeURIComponent);
     const [api, version, resource, name, detail] = parts;
     if (api !== 'api' || version !== 'v1') return undefined;
@@ -356,68 +259,4 @@ export class FaultyRegistry implements AsyncDisposable {
     if (detail === 'content') return versions.find((row) => row.version === asked);
     return asked === null ? versions.at(-1) : versions.find((row) => row.version === asked);
   }
-
-  /** Every second entry is none: no name, a wrong type, nothing at all. */
-  #answerWithBadRows(url: URL, response: ServerResponse): void {
-    const body = this.#route(url);
-    if (url.pathname.endsWith('/search')) {
-      const page = this.catalog.search(url.searchParams);
-      const wrong: readonly unknown[] = [null, 7, 'text', [], {}, { name: 7, version: '1' }, { name: 'no-version' }];
-      const templates = page.templates.map((row, index) => (index % 2 === 0 ? row : wrong[index % wrong.length]));
-      sendBody(response, 'application/json', JSON.stringify({ ...page, templates }));
-    } else if (body === undefined) answerStatus(response, 404);
-    else sendBody(response, 'application/json', JSON.stringify({ version: [], title: 7 }));
-  }
-
-  #drip(response: ServerResponse): void {
-    response.writeHead(200, { 'content-type': 'application/json' });
-    response.write('{"templates":[');
-    const timer = setInterval(() => response.write(' '), 20);
-    this.#timers.add(timer);
-    response.on('close', () => clearInterval(timer));
-  }
-
-  #later(delayMs: number, action: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      action();
-    }, delayMs);
-    this.#timers.add(timer);
-  }
-
-  /** 64 MB of blanks before a good answer, 64 kB on the wire. */
-  #sendBomb(response: ServerResponse): void {
-    response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' });
-    const gzip = createGzip({ level: 9 });
-    gzip.pipe(response);
-    const blanks = Buffer.alloc(1 << 20, ' ');
-    for (let megabyte = 0; megabyte < 64; megabyte += 1) gzip.write(blanks);
-    gzip.end('{"templates":[],"total_count":0}');
-  }
-
-  #sendEndlessly(response: ServerResponse): void {
-    response.writeHead(200, { 'content-type': 'application/json' });
-    response.write('{"templates":[');
-    const chunk = Buffer.alloc(1 << 18, ' ');
-    const pump = (): void => {
-      while (!response.destroyed && response.write(chunk));
-      if (!response.destroyed) response.once('drain', pump);
-    };
-    pump();
-  }
-}
-
-function sendBody(response: ServerResponse, contentType: string, body: string): void {
-  response.writeHead(200, { 'content-type': contentType, 'content-length': Buffer.byteLength(body) });
-  response.end(body);
-}
-
-function answerStatus(response: ServerResponse, status: number, retryAfter?: string): void {
-  if (retryAfter !== undefined) response.setHeader('retry-after', retryAfter);
-  response.writeHead(status, { 'content-type': 'application/json' });
-  response.end(`{"error":{"code":"E${status}","message":"upstream secret text ${status}"}}`);
-}
-
-function redirect(response: ServerResponse, location: string): void {
-  response.writeHead(302, { location }).end();
 }

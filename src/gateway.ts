@@ -29,8 +29,10 @@ export async function createGateway(config: Config, { log }: GatewayOverrides): 
   const { search, secrets } = config.server;
   const federation = createFederation({ sources: registries.sources, search, secrets });
   const close = async () => {
-    await federation.close();
+    // Reads that go on in the background end with their connections; waited for first, they would hold up a stop.
+    const settled = federation.close();
     await registries.close();
+    await settled;
   };
   try {
     let isReady = false;

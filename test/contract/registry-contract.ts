@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { CallOptions, RegistrySource, RowRequest } from '../../src/domain/registry.ts';
+import type { CallOptions, RegistrySource } from '../../src/domain/registry.ts';
 import { NO_CRITERIA } from '../../src/domain/search.ts';
+import { BROWSE } from '../helpers/row-request.ts';
 
 /** A registry under test, holding `CONTRACT_TEMPLATES`. */
 export interface SourceUnderContract extends AsyncDisposable {
@@ -42,15 +43,6 @@ export const CONTRACT_TEMPLATES = [
     marketplace: { downloads: 200 },
   },
 ] as const;
-
-const BROWSE: RowRequest = {
-  query: '',
-  criteria: NO_CRITERIA,
-  field: 'NAME',
-  direction: 'ASC',
-  offset: 0,
-  limit: 50,
-};
 
 /** What every kind of registry must keep, whatever speaks behind it. */
 export function describeRegistryContract(name: string, makeSource: () => Promise<SourceUnderContract>): void {

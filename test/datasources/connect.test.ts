@@ -4,13 +4,11 @@ import { type AddressInfo, connect, type LookupFunction, type Socket } from 'nod
 import { describe, expect, it } from 'vitest';
 import { isPrivateAddress } from '../../datasources/http/private-addresses.ts';
 import { openRegistries } from '../../datasources/registries.ts';
-import { NO_CRITERIA } from '../../src/domain/search.ts';
 import { startFaultyRegistry } from '../helpers/faulty-registry.ts';
 import { createTestAuthority } from '../helpers/faulty-registry-certificates.ts';
 import { configureRegistry, type RegistryConfigOverrides } from '../helpers/faulty-registry-config.ts';
 import { failureOf, openFaultySource } from '../helpers/faulty-registry-source.ts';
-
-const BROWSE = { query: '', criteria: NO_CRITERIA, field: 'NAME', direction: 'ASC', offset: 0, limit: 50 } as const;
+import { BROWSE } from '../helpers/row-request.ts';
 
 /** A resolver that knows one answer. */
 function resolveTo(address: string): LookupFunction {

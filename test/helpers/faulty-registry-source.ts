@@ -1,9 +1,9 @@
 import { type OpenRegistriesOptions, openRegistries } from '../../datasources/registries.ts';
 import { RegistryFailure } from '../../src/domain/errors.ts';
-import type { Answer, CallOptions, RegistrySource, RowPage, RowRequest } from '../../src/domain/registry.ts';
-import { NO_CRITERIA } from '../../src/domain/search.ts';
+import type { Answer, CallOptions, RegistrySource, RowPage } from '../../src/domain/registry.ts';
 import { type FaultyRegistry, type FaultyRegistryOptions, startFaultyRegistry } from './faulty-registry.ts';
 import { configureRegistry, type RegistryConfigOverrides } from './faulty-registry-config.ts';
+import { BROWSE } from './row-request.ts';
 
 /** A faulty registry with the gateway's own source over it. */
 export interface FaultySource extends AsyncDisposable {
@@ -37,15 +37,6 @@ export async function openFaultySource(
     },
   };
 }
-
-const BROWSE: RowRequest = {
-  query: '',
-  criteria: NO_CRITERIA,
-  field: 'NAME',
-  direction: 'ASC',
-  offset: 0,
-  limit: 50,
-};
 
 /** Rows a, b, c, ... of version 1. */
 export function makeRows(count: number) {

@@ -5,22 +5,15 @@ import type { Caller } from '../../src/domain/caller.ts';
 import type { FederationView } from '../../src/federation/answers.ts';
 import { createHandler } from '../../src/server/handler.ts';
 import { listen } from '../../src/server/listen.ts';
+import { type Ask, createAsk } from './ask.ts';
 import { createFixtureView } from './fixture-view.ts';
 
 export interface ServedFixture extends AsyncDisposable {
   readonly origin: string;
   /** What was logged, a parsed line each. */
   readonly logLines: Record<string, unknown>[];
-  /** Sends a GraphQL request by POST and gives the parsed answer. */
-  ask(query: string, variables?: Record<string, unknown>, headers?: Record<string, string>): Promise<GraphqlAnswer>;
+  readonly ask: Ask;
   startDraining(): void;
-}
-
-export interface GraphqlAnswer {
-  readonly status: number;
-  readonly text: string;
-  readonly data: unknown;
-  readonly errors: readonly { message: string; path?: unknown; extensions: Record<string, unknown> }[];
 }
 
 export interface ServeFixtureOptions {
@@ -50,16 +43,7 @@ export async function serveFixture(options: ServeFixtureOptions = {}): Promise<S
     origin: listener.origin,
     logLines,
     startDraining: handler.startDraining,
-    async ask(query, variables = {}, headers = {}) {
-      const response = await fetch(`${listener.origin}/graphql`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
-        body: JSON.stringify({ query, variables }),
-      });
-      const text = await response.text();
-      const { data = null, errors = [] } = JSON.parse(text);
-      return { status: response.status, text, data, errors };
-    },
+    ask: createAsk(listener.origin),
     async [Symbol.asyncDispose]() {
       await listener.close(1000);
       await handler.close();

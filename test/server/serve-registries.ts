@@ -4,7 +4,7 @@ import { createRegistry, type Registry } from '../../registry/registry.ts';
 import { parseConfigObject } from '../../src/config/load.ts';
 import { createGateway } from '../../src/gateway.ts';
 import { listen } from '../../src/server/listen.ts';
-import type { GraphqlAnswer } from './serve-fixture.ts';
+import { type Ask, createAsk } from './ask.ts';
 
 export interface ServedRegistries extends AsyncDisposable {
   readonly origin: string;
@@ -14,7 +14,7 @@ export interface ServedRegistries extends AsyncDisposable {
   /** Requests that arrived at all registries since `forgetArrivals`. */
   countArrivals(): number;
   forgetArrivals(): void;
-  ask(query: string, variables?: Record<string, unknown>, headers?: Record<string, string>): Promise<GraphqlAnswer>;
+  readonly ask: Ask;
 }
 
 export interface ServeRegistriesOptions {
@@ -54,16 +54,7 @@ export async function serveRegistries(options: ServeRegistriesOptions): Promise<
     forgetArrivals: () => {
       for (const registry of registries) registry.clearRequests();
     },
-    async ask(query, variables = {}, headers = {}) {
-      const response = await fetch(`${origin}/graphql`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
-        body: JSON.stringify({ query, variables }),
-      });
-      const text = await response.text();
-      const { data = null, errors = [] } = JSON.parse(text);
-      return { status: response.status, text, data, errors };
-    },
+    ask: createAsk(origin),
     async [Symbol.asyncDispose]() {
       await listener.close(1000);
       await gateway.close();

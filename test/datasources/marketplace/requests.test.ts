@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { marketplace } from '../../../datasources/marketplace/index.ts';
 import { NO_CRITERIA } from '../../../src/domain/search.ts';
 import { failureOf, openFaultySource } from '../../helpers/faulty-registry-source.ts';
+import { BROWSE } from '../../helpers/row-request.ts';
 
-const BROWSE = { query: '', criteria: NO_CRITERIA, field: 'NAME', direction: 'ASC', offset: 0, limit: 50 } as const;
 const soon = () => ({ deadlineMs: performance.now() + 5_000 });
 
 describe('a search request', () => {

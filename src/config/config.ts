@@ -6,7 +6,7 @@ import type { RegistryType, SearchConfig } from '../domain/search.ts';
 
 /** The adapters that this version has: what `kind` of a registry may say. */
 export const REGISTRY_KINDS = ['marketplace'] as const;
-export type RegistryKind = (typeof REGISTRY_KINDS)[number];
+type RegistryKind = (typeof REGISTRY_KINDS)[number];
 
 export type Credentials =
   | { readonly type: 'token'; readonly token: string }

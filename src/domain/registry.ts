@@ -93,7 +93,7 @@ export interface RegistrySource {
 
 export type HealthStatus = 'UP' | 'DEGRADED' | 'DOWN' | 'UNKNOWN';
 export type CircuitState = 'CLOSED' | 'OPEN' | 'HALF_OPEN';
-export type RegistryOperation = 'SEARCH' | 'TEMPLATE' | 'CATALOG' | 'PUBLISH';
+type RegistryOperation = 'SEARCH' | 'TEMPLATE' | 'CATALOG' | 'PUBLISH';
 
 export interface CircuitView {
   readonly operation: RegistryOperation;

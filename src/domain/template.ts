@@ -4,10 +4,10 @@
  */
 export type Complexity = 'SIMPLE' | 'MODERATE' | 'ADVANCED' | 'COMPLEX';
 export type DependencyType = 'TEMPLATE' | 'PACKAGE' | 'SYSTEM';
-export type PopularityKind = 'DOWNLOADS' | 'PULLS' | 'STARS' | 'LIKES' | 'VIEWS';
+type PopularityKind = 'DOWNLOADS' | 'PULLS' | 'STARS' | 'LIKES' | 'VIEWS';
 export type Severity = 'CRITICAL' | 'HIGH' | 'MEDIUM' | 'LOW' | 'INFO';
 
-export interface Popularity {
+interface Popularity {
   /** As the registry states it, before `popularityScale`. */
   readonly value: number;
   readonly kind: PopularityKind;

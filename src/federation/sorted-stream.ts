@@ -31,7 +31,7 @@ interface PlacedRow {
   readonly offset: number;
 }
 
-export interface SortedStreamOptions {
+interface SortedStreamOptions {
   /** The comparator of the order itself, whatever the direction of the walk. */
   readonly forwardCompare: ComparePositions;
   /** Rows of one key that are read at most before the group is cut. */

@@ -1,5 +1,6 @@
 import { isBuiltin } from 'node:module';
 import { describe, expect, it } from 'vitest';
+import { REGISTRY_KINDS } from '../../src/config/config.ts';
 import { findCircles, findImports, readSources, type SourceFile } from './sources.ts';
 
 /**
@@ -37,11 +38,11 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
     promise: 'asks through the http layers',
     may: ['datasources/http/', 'datasources/wire-values.ts', 'src/domain/'],
   },
-  {
-    area: 'datasources/marketplace/',
+  ...REGISTRY_KINDS.map((kind) => ({
+    area: `datasources/${kind}/`,
     promise: 'is data and plain functions: no HTTP, no cache, no configuration',
     may: ['datasources/rest-registry.ts', 'datasources/wire-values.ts', 'src/domain/'],
-  },
+  })),
   {
     area: 'datasources/registries.ts',
     promise: 'joins the kinds with the http layers, the cache and the metrics',

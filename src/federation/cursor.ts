@@ -45,6 +45,7 @@ export interface CursorState {
 /** The most that a cursor may be long, in characters of base64url. */
 const MAX_CURSOR_CHARACTERS = 1024;
 const VERSION = 1;
+const ANCHORS = 6;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const MAX_PAYLOAD_BYTES = Math.floor((MAX_CURSOR_CHARACTERS * 3) / 4) - NONCE_BYTES - TAG_BYTES;
@@ -163,6 +164,7 @@ function encodeState(state: CursorState, detail: Detail): Uint8Array {
 /** A registry that stands with the walk at the head of its list needs no words: that is where a new one joins. */
 function tellsSomething(registry: CursorRegistry, detail: Detail): boolean {
   if (registry.place.type !== 'WITH_MARK' || registry.readAs !== null) return true;
+  if (detail.anchors && registry.anchors.length > 0) return true;
   return detail.hints && registry.hint > 0;
 }
 
@@ -183,7 +185,7 @@ function decodeMark(reader: ByteReader): CursorMark {
 }
 
 function encodeRegistry(writer: ByteWriter, registry: CursorRegistry, marks: CursorMark[], detail: Detail): void {
-  const hasAnchors = detail.anchors && registry.anchors.length === 3;
+  const hasAnchors = detail.anchors && registry.anchors.length === ANCHORS;
   const rowHash = detail.rowHashes ? registry.rowHash : null;
   writer.writeUint24(registry.registryId);
   writer.writeByte(
@@ -230,6 +232,6 @@ function decodeRegistry(reader: ByteReader, marks: readonly CursorMark[]): Curso
     const floor = reader.readUint16();
     return floor === NO_FLOOR_CODE ? NO_FLOOR_CODE + 1 : floor;
   });
-  const anchors = (flags & HAS_ANCHORS) === 0 ? [] : Array.from({ length: 3 }, () => reader.readUint16() || null);
+  const anchors = (flags & HAS_ANCHORS) === 0 ? [] : Array.from({ length: ANCHORS }, () => reader.readUint16() || null);
   return { registryId, place, hint, rowHash, readAs, floors, anchors };
 }

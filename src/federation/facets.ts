@@ -97,10 +97,10 @@ function countFacets(
   ];
 }
 
-function countBy<T>(items: readonly T[], valueOf: (item: T) => string | null): Map<string, number> {
+function countBy<T>(items: readonly T[], pick: (item: T) => string | null): Map<string, number> {
   const counts = new Map<string, number>();
   for (const item of items) {
-    const value = valueOf(item);
+    const value = pick(item);
     if (value !== null) counts.set(value, (counts.get(value) ?? 0) + 1);
   }
   return counts;

@@ -21,7 +21,7 @@ export interface ListWindow {
   readonly rows: readonly (CatalogRow | null)[];
   /**
    * The row before `start`, from the same answer: what shows whether this window and the one before it fit together.
-   * undefined: not read (the first window, or a registry whose answers are too small for it).
+   * undefined: there is none (the first window, or one behind the end).
    */
   readonly before: CatalogRow | null | undefined;
   /** The list ends with this window. */
@@ -44,6 +44,11 @@ interface Span {
   readonly rows: (CatalogRow | null)[];
   readonly atEnd: boolean;
   readonly fetchedAtMs: number;
+}
+
+interface Piece {
+  readonly offset: number;
+  readonly limit: number;
 }
 
 /** How often the older of two windows that do not fit together is fetched again before the newer is believed. */
@@ -77,7 +82,6 @@ export class ListReader {
   readonly #deadlineMs: number;
   readonly #background: boolean;
   #newestCountAtMs = 0;
-  #refetches = 0;
 
   /**
    * `deadlineMs`: on the clock of `performance.now()`. `background`: nobody waits for these rows, so they are read only
@@ -106,9 +110,11 @@ export class ListReader {
 
   /** The number of matches, when the end of the list was seen. */
   get length(): number | null {
-    for (const window of this.#windows.values()) {
-      if (window.atEnd && window.rows.length > 0) return window.start + window.rows.length;
-      if (window.atEnd && window.start === 0) return 0;
+    for (const [index, window] of this.#windows) {
+      if (!window.atEnd) continue;
+      // An empty window may lie far behind the end: only next to a full one it is the end.
+      const isNextToRows = index === 0 || this.#windows.get(index - 1)?.rows.length === this.windowSize;
+      if (window.rows.length > 0 || isNextToRows) return window.start + window.rows.length;
     }
     return null;
   }
@@ -169,90 +175,121 @@ export class ListReader {
 
   async #fetch(index: number, notBeforeMs: number): Promise<ListWindow> {
     const start = index * this.windowSize;
-    const cap = this.traits.pageCap;
-    const overlap = index > 0 && (cap === null || cap > this.windowSize) ? 1 : 0;
+    const overlap = index > 0 ? 1 : 0;
     const span = await this.#readSpan(start - overlap, this.windowSize + overlap, notBeforeMs);
-    const before = overlap === 1 && span.rows.length > 0 ? span.rows[0] : undefined;
     return {
       start,
       rows: overlap === 1 ? span.rows.slice(1) : span.rows,
-      before,
+      before: overlap === 1 ? span.rows[0] : undefined,
       atEnd: span.atEnd,
       fetchedAtMs: span.fetchedAtMs,
     };
   }
 
+  /** Looks at the seams around a window; what is fetched again has its own seams looked at in turn. */
   async #makeFit(index: number): Promise<void> {
-    for (const lower of [index - 1, index]) {
-      for (;;) {
-        const first = this.#windows.get(lower);
-        const second = this.#windows.get(lower + 1);
-        if (first === undefined || second === undefined || this.#fit(first, second)) break;
-        if (this.#refetches >= MAX_REFETCHES) break;
-        this.#refetches += 1;
-        const older = first.fetchedAtMs <= second.fetchedAtMs ? lower : lower + 1;
-        this.#windows.set(older, await this.#fetch(older, Math.max(first.fetchedAtMs, second.fetchedAtMs) + 1));
-        this.generation += 1;
-      }
+    const seams = [index - 1, index];
+    for (let refetches = 0; seams.length > 0; ) {
+      const lower = seams.shift();
+      if (lower === undefined) return;
+      const first = this.#windows.get(lower);
+      const second = this.#windows.get(lower + 1);
+      if (first === undefined || second === undefined || this.#fit(first, second)) continue;
+      if (refetches >= MAX_REFETCHES * this.#windows.size) return;
+      refetches += 1;
+      const older = first.fetchedAtMs <= second.fetchedAtMs ? lower : lower + 1;
+      this.#windows.set(older, await this.#fetch(older, Math.max(first.fetchedAtMs, second.fetchedAtMs) + 1));
+      this.generation += 1;
+      seams.push(older - 1, older);
     }
   }
 
-  /** The seam shows it where it was read; otherwise only windows that were fetched together are taken to fit. */
+  /** Whether the seam shows the same row on both sides. */
   #fit(first: ListWindow, second: ListWindow): boolean {
-    const last = first.rows.at(-1);
-    if (second.before !== undefined) {
-      return first.rows.length === this.windowSize && second.before?.name === last?.name;
-    }
-    if (second.rows.length === 0) return true;
-    if (first.rows.length < this.windowSize) return false;
-    return Math.abs(first.fetchedAtMs - second.fetchedAtMs) < 1000;
+    if (second.before === undefined) return second.rows.length === 0;
+    return first.rows.length === this.windowSize && second.before?.name === first.rows.at(-1)?.name;
   }
 
-  /** Rows [offset, offset + limit), in as many requests as the registry's cap demands. */
+  /** Rows [offset, offset + limit), read again when its pieces do not fit together. */
   async #readSpan(offset: number, limit: number, notBeforeMs: number, names?: readonly string[]): Promise<Span> {
+    let freshFromMs = notBeforeMs;
+    for (let attempt = 0; ; attempt += 1) {
+      const span = await this.#readPieces(offset, limit, freshFromMs, names);
+      if (span.fits || attempt >= MAX_REFETCHES) return span;
+      freshFromMs = Date.now();
+    }
+  }
+
+  /**
+   * Rows [offset, offset + limit), in as many requests as the registry's cap demands. Each piece begins with the row that the
+   * one before it ended with, so that it shows whether anything came or went between them.
+   */
+  async #readPieces(
+    offset: number,
+    limit: number,
+    notBeforeMs: number,
+    names?: readonly string[],
+  ): Promise<Span & { readonly fits: boolean }> {
     const rows: (CatalogRow | null)[] = [];
     let fetchedAtMs = Number.POSITIVE_INFINITY;
-    let shortBy: number | null = null;
+    let fits = true;
+    let shortAnswer: number | null = null;
+    const end = (atEnd: boolean) => ({
+      rows: rows.slice(0, limit),
+      atEnd,
+      fetchedAtMs: Math.min(fetchedAtMs, Date.now()),
+      fits,
+    });
     while (rows.length < limit) {
-      const pieces = this.#planPieces(offset + rows.length, limit - rows.length);
+      const pieces = this.#planPieces(offset, rows.length, limit, shortAnswer);
       let answers: readonly Answer<RowPage>[];
       try {
         answers = await Promise.all(pieces.map((piece) => this.#ask(piece.offset, piece.limit, notBeforeMs, names)));
       } catch (error) {
         if (!isDepthRefusal(error, offset + rows.length) || names !== undefined) throw error;
         this.reachable = offset + rows.length;
-        return { rows, atEnd: true, fetchedAtMs: Math.min(fetchedAtMs, Date.now()) };
+        return end(true);
       }
       for (const [index, answer] of answers.entries()) {
-        const asked = pieces[index]?.limit ?? 0;
-        const got = answer.value.rows.length;
+        const piece = pieces[index];
+        if (piece === undefined) continue;
+        const got = answer.value.rows;
         fetchedAtMs = Math.min(fetchedAtMs, answer.fetchedAtMs);
-        if (got > 0 && shortBy !== null) {
+        const seam = offset + rows.length - piece.offset;
+        if (seam > 0) fits &&= got.length > 0 && got[0]?.name === rows.at(-1)?.name;
+        const added = got.slice(seam);
+        if (added.length > 0 && shortAnswer !== null) {
           // Rows went on behind a short answer: it was short because the registry gives no more at once.
-          this.traits.pageCap = Math.max(this.traits.pageCap ?? 0, shortBy);
-          shortBy = null;
+          this.traits.pageCap = Math.max(this.traits.pageCap ?? 0, shortAnswer);
+          shortAnswer = null;
         }
-        rows.push(...answer.value.rows);
-        if (got === asked) continue;
-        if (got === 0 || !this.#mayGoOn(offset + rows.length, got, answer.value.totalCount)) {
+        rows.push(...added);
+        if (got.length === piece.limit) continue;
+        if (added.length === 0 || !this.#mayGoOn(offset + rows.length, got.length, answer.value.totalCount)) {
           this.#noteEnd(offset + rows.length, names !== undefined);
-          return { rows, atEnd: true, fetchedAtMs };
+          return end(true);
         }
-        shortBy = got;
+        shortAnswer = got.length;
         break;
       }
     }
-    return { rows: rows.length > limit ? rows.slice(0, limit) : rows, atEnd: false, fetchedAtMs };
+    return end(false);
   }
 
-  #planPieces(offset: number, limit: number): { offset: number; limit: number }[] {
-    const cap = this.traits.pageCap;
-    if (cap === null || cap >= limit) return [{ offset, limit }];
-    const pieces: { offset: number; limit: number }[] = [];
-    const end =
-      this.totalCount === null || this.traits.miscounts ? offset + cap : Math.max(this.totalCount, offset + 1);
-    for (let at = offset; at < offset + limit && at < end && pieces.length < PARALLEL_PIECES; at += cap) {
+  /** The next requests for rows [offset + read, offset + limit). */
+  #planPieces(offset: number, read: number, limit: number, shortAnswer: number | null): Piece[] {
+    const cap = Math.max(this.traits.pageCap ?? 0, shortAnswer ?? 0);
+    const overlap = read > 0 && cap > 1 ? 1 : 0;
+    const first = offset + read - overlap;
+    const wanted = offset + limit - first;
+    if (cap === 0 || cap >= wanted) return [{ offset: first, limit: wanted }];
+    const stride = Math.max(1, cap - 1);
+    const isCounted = this.totalCount !== null && !this.traits.miscounts && shortAnswer === null;
+    const listEnd = isCounted ? (this.totalCount ?? 0) : first + 1;
+    const pieces: Piece[] = [];
+    for (let at = first; pieces.length < PARALLEL_PIECES; at += stride) {
       pieces.push({ offset: at, limit: Math.min(cap, offset + limit - at) });
+      if (at + cap >= offset + limit || at + cap >= listEnd) break;
     }
     return pieces;
   }

@@ -11,24 +11,46 @@ import { type CompiledQuery, scoreText } from './relevance.ts';
 import { type Entry, hashRow, RegistryStream, type StreamContext, type StreamStart } from './stream.ts';
 
 /** No window came before: nothing is held back. One more than the highest score. */
-export const NO_FLOOR = 65_536;
+const NO_FLOOR = 65_536;
 
 /** Where a relevance walk stands in one registry's list: the window of its last consumed row. */
 export interface RelevancePlace {
   readonly windowStart: number;
   /** The floor of this window, then of the windows before it, nearest first; as many as are known. */
   readonly floors: readonly number[];
-  /** Fingerprints of the row before the window, its first and its last row: they find it again when rows came or went. */
+  /**
+   * Fingerprints that find the window again when rows came or went: of the row before it, its first two and its last three
+   * rows. Empty where a cursor had no room for them.
+   */
   readonly anchors: readonly (number | null)[];
 }
 
+interface ReadRows {
+  readonly start: number;
+  readonly rows: readonly (CatalogRow | null)[];
+  readonly atEnd: boolean;
+}
+
+/** How often rows are read again because the list changed while they were. */
+const MAX_ATTEMPTS = 3;
+const ANCHORS = 6;
+/** Rows around the old place in which a window is looked for. */
+const SEARCH_RADII: readonly number[] = [50, 200, 1000];
+
 interface ScoredWindow {
   readonly start: number;
+  /**
+   * The window's place in the order of this page. It counts on from the window that the cursor named, wherever that was found
+   * again, so that places before and after a change compare as they were shown.
+   */
+  readonly ordinal: number;
   readonly end: number;
   readonly floor: number;
   /** The floor of the window behind this one. */
   readonly nextFloor: number;
   readonly anchors: readonly (number | null)[];
+  /** Of the reader, when the rows were read. */
+  readonly generation: number;
   readonly atEnd: boolean;
   /** In walk order; nothing that was consumed before. */
   readonly entries: readonly Entry[];
@@ -43,13 +65,12 @@ export class RelevanceStream extends RegistryStream {
   readonly #place: RelevancePlace | null;
   /** Floors by window start, as far as they are known. */
   readonly #floors = new Map<number, number>();
-  #nextStart: number | null = null;
-  #nextEnd: number | null = null;
+  /** Rows of windows in which nothing could be shown. */
+  #scannedRows = 0;
   #ended = false;
   readonly #windows: ScoredWindow[] = [];
   /** Given out or consumed on this page: a registry may repeat itself in a later window. */
   readonly #names = new Set<string>();
-  #generation: number;
 
   constructor(
     registry: VisibleRegistry,
@@ -65,21 +86,22 @@ export class RelevanceStream extends RegistryStream {
     this.#query = query.compiled;
     this.#queryText = query.text;
     this.#maxRows = maxRows;
-    this.#generation = reader.generation;
     this.#floors.set(0, NO_FLOOR);
   }
 
   override get nextHint(): number {
-    return this.head?.windowStart ?? this.#nextStart ?? this.start.hint;
+    return this.#windows.at(-1)?.start ?? this.start.hint;
   }
 
   /**
    * The place to note in a cursor after the given entry of this stream (null: before any of this page): its window, with
-   * what finds it again.
+   * what finds it again. At the end of a page that reached the scan bound it is the last window that was scanned.
    */
-  placeAfter(entry: Entry | null): RelevancePlace | null {
-    const windowStart = entry?.windowStart ?? this.#place?.windowStart ?? this.#windows[0]?.start;
-    const window = this.#windows.find((each) => each.start === windowStart);
+  placeAfter(entry: Entry | null, isPageEnd: boolean): RelevancePlace | null {
+    const ordinal = entry?.windowStart ?? this.#place?.windowStart;
+    const isBounded = this.state.type === 'BOUNDED' && isPageEnd;
+    const consumed = ordinal === undefined ? this.#windows[0] : this.#windows.find((each) => each.ordinal === ordinal);
+    const window = isBounded ? this.#windows.at(-1) : consumed;
     if (window === undefined) return this.#place;
     return { windowStart: window.start, floors: this.#floorsBefore(window), anchors: window.anchors };
   }
@@ -99,11 +121,8 @@ export class RelevanceStream extends RegistryStream {
       const window = this.context.direction === 'FORWARD' ? await this.#readForward() : await this.#readBackward();
       if (window === null) break;
       if (window.entries.length > 0) return window.entries;
-      if (
-        !this.#ended &&
-        this.refused > 0 &&
-        this.reader.record.rowsRead + this.reader.windowSize > this.context.scanRows
-      ) {
+      this.#scannedRows += window.end - window.start;
+      if (!this.#ended && this.refused > 0 && this.#scannedRows + this.reader.windowSize > this.context.scanRows) {
         return { barrier: this.#barrierAt(window) };
       }
     }
@@ -111,89 +130,94 @@ export class RelevanceStream extends RegistryStream {
   }
 
   async #readForward(): Promise<ScoredWindow | null> {
-    let end: number | null = null;
-    if (this.#nextStart === null) {
-      const found = await this.#findPlace();
-      this.#nextStart = found.start;
-      end = found.end;
-    }
-    const start = await this.#startAfterChanges(this.#nextStart);
-    const window = await this.#scoreWindow(
-      start,
-      end ?? start + this.reader.windowSize,
-      this.#floors.get(start) ?? NO_FLOOR,
-    );
-    if (window === null) {
-      this.#ended = true;
-      return null;
-    }
-    this.#nextStart = window.end;
-    this.#floors.set(window.end, window.nextFloor);
-    this.#ended = window.atEnd;
+    const read = await this.#readStill(async () => {
+      const previous = this.#windows.at(-1);
+      if (previous === undefined) return await this.#findPlace();
+      const start = await this.#placeBehind(previous);
+      this.#floors.set(start, previous.nextFloor);
+      return { start, end: start + this.reader.windowSize };
+    });
+    const window = this.#scoreRows(read, this.#floors.get(read.start) ?? NO_FLOOR);
+    this.#ended = window === null || window.atEnd;
+    if (window !== null) this.#floors.set(window.end, window.nextFloor);
+    return window;
+  }
+
+  async #readBackward(): Promise<ScoredWindow | null> {
+    const read = await this.#readStill(async () => {
+      const previous = this.#windows.at(-1);
+      if (previous === undefined) return await this.#findBackwardPlace();
+      const end = await this.#placeBefore(previous);
+      return { start: Math.max(0, end - this.reader.windowSize), end };
+    });
+    const window = read.rows.length === 0 ? null : this.#scoreRows(read, await this.#floorAt(read.start));
+    this.#ended = window === null || read.start === 0;
     return window;
   }
 
   /**
-   * Where the window behind the last one starts. Reading it may show that the list has changed and have the older window
-   * fetched again: then it is behind wherever that window's last row is now.
+   * Finds a place and reads the rows there from windows that fit together: when reading shows that the list has changed, and
+   * has older windows fetched again, the place is found anew.
    */
-  async #startAfterChanges(start: number): Promise<number> {
+  async #readStill(findSpan: () => Promise<{ start: number; end: number }>): Promise<ReadRows> {
+    for (let attempt = 0; ; attempt += 1) {
+      const { generation } = this.reader;
+      const { start, end } = await findSpan();
+      // The window before is loaded for its seam: rows of the old one may have moved over it.
+      const { rows, atEnd } = await this.reader.readRows(start, end);
+      if (this.reader.generation === generation || attempt >= MAX_ATTEMPTS) return { start, rows, atEnd };
+    }
+  }
+
+  /** Where the window behind the given one starts: behind its last row, wherever that is now. */
+  async #placeBehind(previous: ScoredWindow): Promise<number> {
+    await this.reader.load(Math.floor(previous.end / this.reader.windowSize));
+    if (this.reader.generation === previous.generation) return previous.end;
+    const found = await this.#findAnchors(previous.start, previous.anchors);
+    return found.end ?? previous.end;
+  }
+
+  /** Where the window before the given one ends: before its first row, wherever that is now. */
+  async #placeBefore(previous: ScoredWindow): Promise<number> {
+    if (previous.start === 0) return 0;
+    await this.reader.load(Math.floor((previous.start - 1) / this.reader.windowSize));
+    if (this.reader.generation === previous.generation) return previous.start;
+    const found = await this.#findAnchors(previous.start, previous.anchors);
+    return found.start ?? previous.start;
+  }
+
+  #nextOrdinal(start: number): number {
     const previous = this.#windows.at(-1);
-    if (previous === undefined) return start;
-    await this.reader.load(Math.floor(start / this.reader.windowSize));
-    if (this.reader.generation === this.#generation) return start;
-    this.#generation = this.reader.generation;
-    const around = Math.max(0, previous.start - this.reader.windowSize);
-    const { rows } = await this.reader.readRows(around, start + this.reader.windowSize);
-    const last = nearest(rows.map(hashRow), previous.anchors[2], start - 1 - around);
-    if (last === null) return start;
-    const moved = around + last + 1;
-    this.#floors.set(moved, previous.nextFloor);
-    return moved;
+    if (previous === undefined) return this.#place?.windowStart ?? start;
+    return previous.ordinal + (this.context.direction === 'FORWARD' ? 1 : -1) * this.reader.windowSize;
   }
 
-  async #readBackward(): Promise<ScoredWindow | null> {
-    let start: number;
-    let end: number;
-    if (this.#nextEnd === null) {
-      const found = await this.#findBackwardPlace();
-      start = found.start;
-      end = found.end;
-    } else {
-      end = this.#nextEnd;
-      start = Math.max(0, end - this.reader.windowSize);
-    }
-    if (end <= start) {
-      this.#ended = true;
-      return null;
-    }
-    const window = await this.#scoreWindow(start, end, await this.#floorAt(start));
-    this.#nextEnd = start;
-    this.#ended = start === 0;
-    return window;
-  }
-
-  /** Scores and sorts rows [start, end); null when there are none. */
-  async #scoreWindow(start: number, end: number, floor: number): Promise<ScoredWindow | null> {
-    const { rows, atEnd } = await this.reader.readRows(start, end);
+  /** Scores and sorts the rows of one window; null when there are none. */
+  #scoreRows({ start, rows, atEnd }: ReadRows, floor: number): ScoredWindow | null {
     if (rows.length === 0) return null;
+    const ordinal = this.#nextOrdinal(start);
     const entries: Entry[] = [];
     let least = floor;
+    // The row before the window was consumed with its own window: a registry that repeats itself gives it once more.
+    const before = this.reader.rowAt(start - 1);
+    if (before && this.context.direction === 'FORWARD') this.#names.add(before.name);
     for (const row of rows) {
       if (row === null || this.#names.has(row.name) || !this.context.accepts(row, this)) continue;
       this.#names.add(row.name);
       const score = this.#scoreOf(row);
       least = Math.min(least, score);
-      entries.push(this.#toEntry(row, score, start, floor));
+      entries.push(this.#toEntry(row, score, { start, ordinal, floor }));
     }
-    const position = this.#consumedUpTo(start);
+    const { position } = this.start;
     const fresh = position === null ? entries : entries.filter((entry) => this.context.compare(entry, position) > 0);
     const window: ScoredWindow = {
       start,
+      ordinal,
       end: start + rows.length,
       floor,
       nextFloor: least,
-      anchors: [hashRow(this.reader.rowAt(start - 1)), hashRow(rows[0]), hashRow(rows.at(-1))],
+      generation: this.reader.generation,
+      anchors: [this.reader.rowAt(start - 1), rows[0], rows[1], rows.at(-3), rows.at(-2), rows.at(-1)].map(hashRow),
       atEnd,
       entries: fresh.sort(this.context.compare),
     };
@@ -201,26 +225,19 @@ export class RelevanceStream extends RegistryStream {
     return window;
   }
 
-  /** The start's position; where its window was found elsewhere than it was, at the place where it is now. */
-  #consumedUpTo(windowStart: number): Position | null {
-    const { position } = this.start;
-    if (position === null || position.tier === 0 || position.rank !== this.rank) return position;
-    return this.#windows.length === 0 ? { ...position, windowStart } : position;
-  }
-
-  #toEntry(row: CatalogRow, score: number, windowStart: number, floor: number): Entry {
-    const heldBack = score >= floor;
+  #toEntry(row: CatalogRow, score: number, window: { start: number; ordinal: number; floor: number }): Entry {
+    const heldBack = score >= window.floor;
     return {
-      key: heldBack ? floor : score,
+      key: heldBack ? window.floor : score,
       tier: heldBack ? 1 : 0,
       nameLower: row.nameLower,
       name: row.name,
       rank: this.rank,
-      windowStart,
+      windowStart: window.ordinal,
       score,
       row,
       stream: this,
-      hint: windowStart,
+      hint: window.start,
       relevance: score,
     };
   }
@@ -234,41 +251,61 @@ export class RelevanceStream extends RegistryStream {
   }
 
   /** The window a walk stopped in, found again by its anchors when rows came or went before it. */
-  async #findPlace(): Promise<{ start: number; end: number | null }> {
+  async #findPlace(): Promise<{ start: number; end: number }> {
     const place = this.#place;
-    if (place === null) return { start: 0, end: null };
     const { windowSize } = this.reader;
-    const [before, first, last] = place.anchors;
+    if (place === null) return { start: 0, end: windowSize };
     let start = place.windowStart;
     let end: number | null = null;
     const { rows } = await this.reader.readRows(start, start + windowSize);
-    const unchanged =
-      (hashRow(rows[0]) === first || hashRow(this.reader.rowAt(start - 1)) === before) &&
-      (hashRow(rows.at(-1)) === last || rows.length < windowSize);
-    if (!unchanged && place.anchors.length === 3) {
-      const around = Math.max(0, start - windowSize);
-      const { rows: wide } = await this.reader.readRows(around, start + 2 * windowSize);
-      const hashes = wide.map(hashRow);
-      const foundFirst = nearest(hashes, first, start - around);
-      const foundBefore = nearest(hashes, before, start - 1 - around);
-      if (foundFirst !== null) start = around + foundFirst;
-      else if (foundBefore !== null) start = around + foundBefore + 1;
-      const foundLast = nearest(hashes, last, start + windowSize - 1 - around);
-      if (foundLast !== null && around + foundLast >= start) end = around + foundLast + 1;
+    if (place.anchors.length === ANCHORS && !this.#isWhereItWas(place, rows)) {
+      const found = await this.#findAnchors(start, place.anchors);
+      start = found.start ?? start;
+      end = found.end !== null && found.end > start ? found.end : null;
     }
     for (const [ago, floor] of place.floors.entries()) {
       const windowStart = start - ago * windowSize;
       if (windowStart >= 0 && !(windowStart === 0 && ago > 0)) this.#floors.set(windowStart, floor);
     }
+    return { start, end: end ?? start + windowSize };
+  }
+
+  #isWhereItWas(place: RelevancePlace, rows: readonly (CatalogRow | null)[]): boolean {
+    const [before, first] = place.anchors;
+    const startFits = hashRow(rows[0]) === first && hashRow(this.reader.rowAt(place.windowStart - 1)) === before;
+    return startFits && (hashRow(rows.at(-1)) === place.anchors.at(-1) || rows.length < this.reader.windowSize);
+  }
+
+  /** Searches around the old place, wider and wider. Rows may have gone: the neighbours of a boundary tell it as well. */
+  async #findAnchors(
+    windowStart: number,
+    anchors: RelevancePlace['anchors'],
+  ): Promise<{ start: number | null; end: number | null }> {
+    const { windowSize } = this.reader;
+    const [before, first, second, thirdLast, secondLast, last] = anchors;
+    let start: number | null = null;
+    let end: number | null = null;
+    for (const radius of SEARCH_RADII) {
+      const from = Math.max(0, windowStart - radius);
+      const { rows, atEnd } = await this.reader.readRows(from, windowStart + windowSize + radius);
+      const hashes = rows.map(hashRow);
+      const expectedStart = windowStart - from;
+      const startBehind = nearest(hashes, before, expectedStart - 1);
+      start =
+        nearest(hashes, first, expectedStart) ??
+        (startBehind === null ? nearest(hashes, second, expectedStart + 1) : startBehind + 1);
+      const lastLeft = [last, secondLast, thirdLast]
+        .map((hash, ago) => nearest(hashes, hash, (start ?? expectedStart) + windowSize - 1 - ago))
+        .find((found) => found !== null);
+      if (start !== null) start += from;
+      if (lastLeft !== undefined && lastLeft !== null) end = from + lastLeft + 1;
+      if ((start !== null && end !== null) || (atEnd && from === 0)) break;
+    }
     return { start, end };
   }
 
   async #findBackwardPlace(): Promise<{ start: number; end: number }> {
-    if (this.#place !== null) {
-      const found = await this.#findPlace();
-      const end = found.end ?? found.start + this.reader.windowSize;
-      return { start: found.start, end };
-    }
+    if (this.#place !== null) return await this.#findPlace();
     // From the end: the floors of the last windows are the least of everything before, so everything is read once.
     await this.#readFloorsUpTo(Number.POSITIVE_INFINITY);
     const length = this.reader.length ?? Math.min(this.#maxRows, this.reader.windows.size * this.reader.windowSize);
@@ -314,7 +351,7 @@ export class RelevanceStream extends RegistryStream {
       nameLower: '',
       name: '',
       rank: this.rank,
-      windowStart: window.start,
+      windowStart: window.ordinal,
       score: forward ? -1 : NO_FLOOR,
     };
   }

@@ -182,8 +182,8 @@ export class PageCursors {
 
   #registryAt(stream: RegistryStream, reached: Position | null, mark: Position | null, index: number): CursorRegistry {
     const last = this.#entries.slice(0, index + 1).findLast((entry) => entry.stream === stream) ?? null;
-    const relevance = stream instanceof RelevanceStream ? stream.placeAfter(last) : null;
     const isPageEnd = index >= this.#entries.length;
+    const relevance = stream instanceof RelevanceStream ? stream.placeAfter(last, isPageEnd) : null;
     const hint = relevance?.windowStart ?? (isPageEnd ? stream.nextHint : (last?.hint ?? stream.start.hint));
     return {
       registryId: registryIdOf(stream.reader.source.info.name),

@@ -6,6 +6,7 @@ import MiniSearch from 'minisearch';
 import { readTemplate, type Template } from '../../registry/template.ts';
 import { TextIndex } from '../../registry/text-index.ts';
 import { compileQuery, type ScoredText, scoreText } from '../../src/federation/relevance.ts';
+import { createRandom } from '../helpers/random.ts';
 
 export interface Entry extends ScoredText {
   readonly id: number;
@@ -22,17 +23,6 @@ export type Ranking = (query: string, limit: number) => readonly Entry[];
 
 const RANK_CUT_OFF = 100;
 const WINDOW = 50;
-
-/** A small generator with a seed, so that every run asks the same (mulberry32). */
-export function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 const pick = <T>(list: readonly T[], random: () => number): T | undefined => list[Math.floor(random() * list.length)];
 

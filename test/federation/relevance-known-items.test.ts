@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { readFolder } from '../../registry/folder.ts';
+import { createRandom } from '../helpers/random.ts';
 import {
   type Comparison,
   compareWithCentral,
-  createRandom,
   type Entry,
   formatComparison,
   indexByMiniSearch,

@@ -4,7 +4,14 @@
  */
 import { marketplace } from '../../datasources/marketplace/index.ts';
 import { RegistryFailure } from '../../src/domain/errors.ts';
-import type { Answer, CallOptions, RegistryInfo, RegistrySource, RowPage, RowRequest } from '../../src/domain/registry.ts';
+import type {
+  Answer,
+  CallOptions,
+  RegistryInfo,
+  RegistrySource,
+  RowPage,
+  RowRequest,
+} from '../../src/domain/registry.ts';
 import type { Template } from '../../src/domain/template.ts';
 import { type CatalogBehaviour, FaultyCatalog, type WireTemplate } from './faulty-registry-catalog.ts';
 
@@ -84,7 +91,13 @@ export class CatalogSource implements RegistrySource {
     if (this.failure !== null) throw this.failure;
     const row = this.catalog.rows.find((each) => each.name === name && (version === null || each.version === version));
     const value = marketplace.template.toTemplate(row, { registryName: this.info.name, popularityScale: 1 });
-    return { value: row === undefined ? null : value, cache: 'MISS', fetchedAtMs: Date.now(), tookMs: 0, staleBecause: null };
+    return {
+      value: row === undefined ? null : value,
+      cache: 'MISS',
+      fetchedAtMs: Date.now(),
+      tookMs: 0,
+      staleBecause: null,
+    };
   }
 
   fetchVersions(): Promise<never> {

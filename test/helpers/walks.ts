@@ -1,14 +1,17 @@
 /** Walks through federated searches, and what they must come to: everything sorted in one place. */
 import type { Caller } from '../../src/domain/caller.ts';
-import type { OrderField, OrderDirection, SearchRequest, TemplateFilter } from '../../src/domain/search.ts';
+import type { OrderDirection, OrderField, SearchRequest, TemplateFilter } from '../../src/domain/search.ts';
 import { NO_CRITERIA } from '../../src/domain/search.ts';
 import type { FederationView, SearchResult } from '../../src/federation/answers.ts';
 import { createFederation, type Federation } from '../../src/federation/federation.ts';
 import type { CatalogSource } from './catalog-source.ts';
 import type { WireTemplate } from './faulty-registry-catalog.ts';
+import { createRandom } from './random.ts';
+
+export { createRandom };
 
 export const ANYONE: Caller = { authenticated: false, subject: null, roles: [], groups: [] };
-export const NO_FILTER: TemplateFilter = { ...NO_CRITERIA, registries: null, registryTypes: null };
+const NO_FILTER: TemplateFilter = { ...NO_CRITERIA, registries: null, registryTypes: null };
 const SECRETS = ['a secret of the tests, long enough'];
 
 export interface FederationSettings {
@@ -124,7 +127,9 @@ export function sortInOnePlace(sources: readonly CatalogSource[], search: Search
   return names;
 }
 
-function withoutHidden<T extends { readonly row: WireTemplate; readonly source: CatalogSource }>(rows: readonly T[]): T[] {
+function withoutHidden<T extends { readonly row: WireTemplate; readonly source: CatalogSource }>(
+  rows: readonly T[],
+): T[] {
   return rows.filter(
     ({ row, source }) =>
       !rows.some((other) => other.row.name === row.name && other.source.info.rank < source.info.rank),
@@ -147,17 +152,6 @@ function keyOf(row: WireTemplate, field: OrderField): number | null {
 
 function codePointOrder(left: string, right: string): number {
   return Buffer.compare(Buffer.from(left, 'utf8'), Buffer.from(right, 'utf8'));
-}
-
-/** A small deterministic generator (mulberry32). */
-export function createRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 const ODD_STARTS = ['', 'İ', 'ı', 'é', 'ß', '𝒳', '😀', '\uFF21', 'Z', 'a_', 'a-', '~', '中'];

@@ -27,7 +27,13 @@ export interface GatewayOverrides {
 export async function createGateway(config: Config, { log }: GatewayOverrides): Promise<Gateway> {
   const registries = openRegistries(config.registries, { logger: log });
   const { search, secrets } = config.server;
-  const federation = createFederation({ sources: registries.sources, search, secrets });
+  const lifetimes = new Map(config.registries.map(({ name, cache }) => [name, cache.catalog]));
+  const federation = createFederation({
+    sources: registries.sources,
+    search,
+    secrets,
+    catalogLifetimeMs: (name) => lifetimes.get(name) ?? 0,
+  });
   const close = async () => {
     // Reads that go on in the background end with their connections; waited for first, they would hold up a stop.
     const settled = federation.close();

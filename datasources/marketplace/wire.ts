@@ -5,6 +5,7 @@ import type {
   CategoryCount,
   Complexity,
   DependencyType,
+  RowText,
   ScanFinding,
   SecurityScan,
   Severity,
@@ -143,6 +144,10 @@ class WireRow implements CatalogRow {
     return this.#updatedAtMs;
   }
 
+  get text(): RowText {
+    return this.#template ?? readRowText(this.name, this.#wire ?? {});
+  }
+
   get template(): Template {
     if (this.#template === null) {
       this.#template = Object.freeze(toTemplate(this, this.#wire ?? {}, this.#context.registryName));
@@ -153,6 +158,18 @@ class WireRow implements CatalogRow {
   }
 }
 
+function readRowText(name: string, wire: WireObject): RowText & Pick<Template, 'title' | 'description'> {
+  return {
+    name,
+    title: readLine(wire.title) ?? name,
+    description: readText(wire.description, DESCRIPTION_LENGTH) ?? '',
+    category: readLine(wire.category, 200),
+    domain: readLine(wire.domain, 200),
+    tags: readLines(wire.tags),
+    keywords: readLines(wire.keywords),
+  };
+}
+
 /** Maps a checked row to a template. Members of `marketplace` may also stand at the top level. */
 function toTemplate(row: CatalogRow, wire: WireObject, registryName: string): Template {
   const inner = readObject(wire.marketplace);
@@ -160,17 +177,11 @@ function toTemplate(row: CatalogRow, wire: WireObject, registryName: string): Te
   const downloads = readCount(market('downloads'));
   const packageManager = readLine(wire.package_manager, 100);
   return {
+    ...readRowText(row.name, wire),
     registryName,
-    name: row.name,
     version: row.version,
-    title: readLine(wire.title) ?? row.name,
-    description: readText(wire.description, DESCRIPTION_LENGTH) ?? '',
     longDescription: readText(wire.long_description, DOCUMENT_LENGTH),
-    category: readLine(wire.category, 200),
-    domain: readLine(wire.domain, 200),
     complexity: readChoice(wire.complexity, COMPLEXITIES),
-    tags: readLines(wire.tags),
-    keywords: readLines(wire.keywords),
     license: readLine(wire.license),
     author: readLine(wire.author),
     homepage: readUrl(wire.homepage),

@@ -116,6 +116,17 @@ export interface CategoryCount {
   readonly count: number | null;
 }
 
+/** The text of a row that relevance is judged by. */
+export interface RowText {
+  readonly name: string;
+  readonly title: string | null;
+  readonly description: string | null;
+  readonly keywords: readonly string[];
+  readonly tags: readonly string[];
+  readonly category: string | null;
+  readonly domain: string | null;
+}
+
 /**
  * A row of a search answer: what ordering needs, and the template behind it, mapped when somebody looks. Most rows of a
  * window are only compared, so mapping all forty members of each would be the larger part of a cold search's work.
@@ -129,6 +140,8 @@ export interface CatalogRow {
   readonly popularity: number | null;
   readonly rating: number | null;
   readonly updatedAtMs: number | null;
+  /** Read anew on each use: a fifth of the work of mapping the template, and most scored rows are not shown. */
+  readonly text: RowText;
   /** Mapped on first use, the same object afterwards. */
   readonly template: Template;
 }

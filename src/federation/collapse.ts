@@ -4,8 +4,8 @@
  * catalogues of names, or asked for: in one batch for each registry and page.
  */
 import { RegistryFailure } from '../domain/errors.ts';
-import type { Template } from '../domain/template.ts';
 import type { NameCatalog } from './name-catalog.ts';
+import type { ShownRow } from './page-rows.ts';
 import type { Entry, RegistryStream } from './stream.ts';
 
 /** What is known of an entry: shown, held back, or to be asked about first. */
@@ -25,7 +25,7 @@ export interface CollapseSource {
   /** Names among its matches that were read on this page. */
   readNames(): ReadonlySet<string>;
   /** Whether a row or template of it would be shown at all (claims, filters). */
-  accepts(template: Template): boolean;
+  accepts(row: ShownRow): boolean;
   /** Every name among its matches, read in full; null where it is too long a list. Rejects with RegistryFailure. */
   drainNames(): Promise<ReadonlySet<string> | null>;
 }
@@ -110,7 +110,7 @@ export class CollapseDecisions {
       const wanted = new Set(names);
       const rows = answers.flat();
       if (rows.every((row) => wanted.has(row.name))) {
-        return new Set(rows.filter((row) => source.accepts(row.template)).map((row) => row.name));
+        return new Set(rows.filter((row) => source.accepts(row)).map((row) => row.name));
       }
       reader.traits.ignoresNames = true;
     }
@@ -124,7 +124,7 @@ export class CollapseDecisions {
       for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
         const options = { deadlineMs: this.#deadlineMs };
         const { value } = await source.stream.reader.source.fetchTemplate(name, null, options);
-        if (value !== null && source.accepts(value)) carried.add(name);
+        if (value !== null && source.accepts({ name: value.name, template: value })) carried.add(name);
       }
     };
     await Promise.all(Array.from({ length: PARALLEL_LOOKUPS }, work));

@@ -57,15 +57,22 @@ interface Detail {
   readonly anchors: boolean;
   readonly rowHashes: boolean;
   readonly hints: boolean;
+  /** How each list was read; without it a registry that stands with the walk need not be told of. */
+  readonly readAs: boolean;
 }
 
+const ALL = { floors: 64, anchors: true, rowHashes: true, hints: true, readAs: true };
+const NO_FINDING_AGAIN = { floors: 1, anchors: false, rowHashes: false, hints: true, readAs: true };
+const PLACES_ALONE = { floors: 0, anchors: false, rowHashes: false, hints: false, readAs: false };
 const DETAILS: readonly Detail[] = [
-  { nameBytes: 400, floors: 64, anchors: true, rowHashes: true, hints: true },
-  { nameBytes: 160, floors: 16, anchors: true, rowHashes: true, hints: true },
-  { nameBytes: 96, floors: 2, anchors: true, rowHashes: true, hints: true },
-  { nameBytes: 64, floors: 1, anchors: false, rowHashes: false, hints: true },
-  { nameBytes: 24, floors: 1, anchors: false, rowHashes: false, hints: true },
-  { nameBytes: 24, floors: 0, anchors: false, rowHashes: false, hints: false },
+  { ...ALL, nameBytes: 640 },
+  { ...ALL, nameBytes: 256, floors: 8 },
+  { ...NO_FINDING_AGAIN, nameBytes: 160 },
+  { ...NO_FINDING_AGAIN, nameBytes: 160, floors: 0, hints: false },
+  { ...PLACES_ALONE, nameBytes: 160 },
+  { ...PLACES_ALONE, nameBytes: 64 },
+  { ...PLACES_ALONE, nameBytes: 16 },
+  { ...PLACES_ALONE, nameBytes: 0 },
 ];
 
 /** A number that stands for a registry's name in cursors: 24 bits of its SHA-256. */
@@ -130,12 +137,27 @@ function decrypt(sealed: Buffer, keys: SealingKeys, fingerprint: Uint8Array): Bu
 }
 
 function encodeWithin(state: CursorState, maxBytes: number): Uint8Array {
-  let payload: Uint8Array = new Uint8Array();
   for (const detail of DETAILS) {
-    payload = encodeState(state, detail);
+    const payload = encodeState(state, detail);
     if (payload.length <= maxBytes) return payload;
   }
-  throw new RangeError(`a cursor must fit into ${maxBytes} bytes, the shortest form takes ${payload.length}`);
+  return encodeWithin(withFewerPlaces(state), maxBytes);
+}
+
+/**
+ * More registries were lost, each at a place of its own, than there is room for: every second of them is set back to the
+ * place before it, so that its rows from there on come again rather than get lost.
+ */
+function withFewerPlaces(state: CursorState): CursorState {
+  const marks = [...new Set(state.registries.flatMap(({ place }) => (place.type === 'OWN' ? [place.mark] : [])))];
+  const kept = new Map<CursorMark, CursorMark>(marks.map((mark, index) => [mark, marks[index - (index % 2)] ?? mark]));
+  const registries = state.registries.map((registry): CursorRegistry => {
+    const { place } = registry;
+    return place.type === 'OWN'
+      ? { ...registry, place: { ...place, mark: kept.get(place.mark) ?? place.mark } }
+      : registry;
+  });
+  return { mark: state.mark, registries };
 }
 
 const READ_AS: readonly (ListOrder | null)[] = [null, 'TOTAL', 'BY_KEY', 'UNSORTED'];
@@ -163,7 +185,7 @@ function encodeState(state: CursorState, detail: Detail): Uint8Array {
 
 /** A registry that stands with the walk at the head of its list needs no words: that is where a new one joins. */
 function tellsSomething(registry: CursorRegistry, detail: Detail): boolean {
-  if (registry.place.type !== 'WITH_MARK' || registry.readAs !== null) return true;
+  if (registry.place.type !== 'WITH_MARK' || (detail.readAs && registry.readAs !== null)) return true;
   if (detail.anchors && registry.anchors.length > 0) return true;
   return detail.hints && registry.hint > 0;
 }
@@ -187,9 +209,10 @@ function decodeMark(reader: ByteReader): CursorMark {
 function encodeRegistry(writer: ByteWriter, registry: CursorRegistry, marks: CursorMark[], detail: Detail): void {
   const hasAnchors = detail.anchors && registry.anchors.length === ANCHORS;
   const rowHash = detail.rowHashes ? registry.rowHash : null;
+  const readAs = detail.readAs ? registry.readAs : null;
   writer.writeUint24(registry.registryId);
   writer.writeByte(
-    READ_AS.indexOf(registry.readAs) |
+    READ_AS.indexOf(readAs) |
       (PLACES.indexOf(registry.place.type) << 2) |
       (rowHash === null ? 0 : HAS_ROW_HASH) |
       (hasAnchors ? HAS_ANCHORS : 0),
@@ -197,7 +220,7 @@ function encodeRegistry(writer: ByteWriter, registry: CursorRegistry, marks: Cur
   writer.writeVarint(detail.hints ? registry.hint : 0);
   if (registry.place.type === 'OWN') writer.writeVarint(marks.indexOf(registry.place.mark));
   if (rowHash !== null) writer.writeUint16(rowHash);
-  if (registry.readAs !== null) return;
+  if (readAs !== null) return;
   const floors = registry.floors.slice(0, detail.hints ? detail.floors : 0);
   writer.writeByte(floors.length);
   for (const floor of floors) writer.writeUint16(Math.min(floor, NO_FLOOR_CODE));

@@ -45,7 +45,7 @@ export function mergeFacets(
   const whole = answering.flatMap((stream) => (stream.whole === null ? [] : [{ ...stream, templates: stream.whole }]));
   if (whole.length === answering.length) return countFacets(whole, collapse, accuracy);
   const facets = FIELDS.flatMap((rule): Facet[] => {
-    const sent = answering.map((stream) => stream.sent?.get(rule.wireName) ?? null);
+    const sent = answering.map((stream) => valuesOf(stream, rule));
     const known = sent.filter((values) => values !== null);
     if (known.length === 0) return [];
     const counts = new Map<string, number>();
@@ -62,6 +62,12 @@ export function mergeFacets(
     [...perRegistry].flatMap(([name, count]) => (count === null ? [] : [[name, count] as const])),
   );
   return [...facets, toFacet('REGISTRY', counted, counted.size === perRegistry.size ? accuracy : 'ESTIMATE')];
+}
+
+/** Counted where the whole list is there, as the registry sends them otherwise; null where it sends none. */
+function valuesOf(stream: StreamFacets, rule: FieldRule): readonly FacetValue[] | null {
+  if (stream.whole === null) return stream.sent?.get(rule.wireName) ?? null;
+  return [...countBy(stream.whole, rule.valueOf)].map(([value, count]) => ({ value, count }));
 }
 
 function countFacets(

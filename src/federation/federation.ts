@@ -18,6 +18,8 @@ export interface FederationOptions {
   readonly search: SearchConfig;
   /** Seal cursors: the first writes, all of them open. */
   readonly secrets: readonly string[];
+  /** How long the list of a registry's names is believed; 24 hours where it is not said. */
+  readonly catalogLifetimeMs?: (registryName: string) => number;
   /** The wall clock, milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -29,6 +31,7 @@ export interface Federation {
   close(): Promise<void>;
 }
 
+const DAY_MS = 24 * 60 * 60 * 1000;
 /** Names that are suggested for one that is unknown, and how many letters they may be off. */
 const MAX_SUGGESTIONS = 3;
 const MAX_SUGGESTION_DISTANCE = 4;
@@ -36,8 +39,8 @@ const MAX_SUGGESTION_DISTANCE = 4;
 /** Joins registries into one federation. */
 export function createFederation(options: FederationOptions): Federation {
   const isClaimedElsewhere = compileClaims(options.sources.map(({ info }) => info));
-  const { search, secrets, sources, now = Date.now } = options;
-  const engine = new SearchEngine({ sources, search, secrets, isClaimedElsewhere, now });
+  const { search, secrets, sources, catalogLifetimeMs = () => DAY_MS, now = Date.now } = options;
+  const engine = new SearchEngine({ sources, search, secrets, isClaimedElsewhere, catalogLifetimeMs, now });
   return {
     viewFor: (caller) => {
       const visible = sources.filter(({ info }) => maySeeRegistry(caller, info));

@@ -146,14 +146,23 @@ export class ListReader {
 
   /** Rows [from, to) of the list, from as many windows as they need; fewer where the list ends. */
   async readRows(from: number, to: number): Promise<{ rows: (CatalogRow | null)[]; atEnd: boolean }> {
+    for (;;) {
+      const { generation } = this;
+      const read = await this.#collectRows(from, to);
+      // A window that was replaced meanwhile has given rows that no longer fit the others. Refetches are bounded, so is this.
+      if (this.generation === generation) return read;
+    }
+  }
+
+  async #collectRows(from: number, to: number): Promise<{ rows: (CatalogRow | null)[]; atEnd: boolean }> {
     const rows: (CatalogRow | null)[] = [];
     for (let offset = from; offset < to; ) {
       const window = await this.load(Math.floor(offset / this.windowSize));
       const part = window.rows.slice(offset - window.start, to - window.start);
       rows.push(...part);
       offset += part.length;
-      if (window.atEnd && offset >= window.start + window.rows.length) return { rows, atEnd: true };
-      if (part.length === 0) return { rows, atEnd: true };
+      const isLast = window.atEnd && offset >= window.start + window.rows.length;
+      if (isLast || part.length === 0) return { rows, atEnd: true };
     }
     return { rows, atEnd: false };
   }
@@ -206,7 +215,8 @@ export class ListReader {
 
   /** Whether the seam shows the same row on both sides. */
   #fit(first: ListWindow, second: ListWindow): boolean {
-    if (second.before === undefined) return second.rows.length === 0;
+    // Behind a full window there is at least its own last row to be read, unless the registry does not go so deep.
+    if (second.before === undefined) return first.rows.length < this.windowSize || this.reachable !== null;
     return first.rows.length === this.windowSize && second.before?.name === first.rows.at(-1)?.name;
   }
 
@@ -247,7 +257,8 @@ export class ListReader {
         answers = await Promise.all(pieces.map((piece) => this.#ask(piece.offset, piece.limit, notBeforeMs, names)));
       } catch (error) {
         if (!isDepthRefusal(error, offset + rows.length) || names !== undefined) throw error;
-        this.reachable = offset + rows.length;
+        const reached = offset + rows.length;
+        this.reachable = Math.max(reached, this.#furthestRead());
         return end(true);
       }
       for (const [index, answer] of answers.entries()) {
@@ -274,6 +285,11 @@ export class ListReader {
       }
     }
     return end(false);
+  }
+
+  /** The end of what was read without a refusal. */
+  #furthestRead(): number {
+    return [...this.#windows.values()].reduce((end, window) => Math.max(end, window.start + window.rows.length), 0);
   }
 
   /** The next requests for rows [offset + read, offset + limit). */

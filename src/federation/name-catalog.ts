@@ -13,8 +13,6 @@ const QUESTIONS_BEFORE_LISTING = 8;
 const NAMES_A_REQUEST = 250;
 /** Larger registries are asked each time: 50,000 names take about 2 MB. */
 const MAX_NAMES = 50_000;
-/** The lifetime of the catalogue layer (contract 2, `cache.catalog`). */
-const LIFETIME_MS = 24 * 60 * 60 * 1000;
 /** After a listing that failed. */
 const PAUSE_MS = 60_000;
 
@@ -22,6 +20,7 @@ export class NameCatalog {
   readonly #source: RegistrySource;
   readonly #traits: RegistryTraits;
   readonly #now: () => number;
+  readonly #lifetimeMs: number;
   /** Fingerprints of 32 bits: a name that collides is asked about needlessly, never missed. */
   #names: ReadonlySet<number> | null = null;
   #listedAtMs = 0;
@@ -30,23 +29,18 @@ export class NameCatalog {
   #nextListingMs = 0;
   #listing: Promise<void> | null = null;
 
-  constructor(source: RegistrySource, traits: RegistryTraits, now: () => number) {
+  /** `lifetimeMs`: how long a list is believed. `now`: the wall clock, milliseconds. */
+  constructor(source: RegistrySource, traits: RegistryTraits, lifetimeMs: number, now: () => number) {
     this.#source = source;
     this.#traits = traits;
     this.#now = now;
+    this.#lifetimeMs = lifetimeMs;
   }
 
   /** false: the registry does not carry the name; true: it may; null: not known, it must be asked. */
   mayCarry(name: string): boolean | null {
-    if (this.#names === null || this.#now() - this.#listedAtMs > LIFETIME_MS) return null;
+    if (this.#names === null || this.#now() - this.#listedAtMs > this.#lifetimeMs) return null;
     return this.#names.has(fingerprint(name));
-  }
-
-  /** Takes note of a name that the registry was seen to carry after it was listed. */
-  noteCarried(name: string): void {
-    if (this.#names !== null && !this.#names.has(fingerprint(name))) {
-      this.#names = new Set([...this.#names, fingerprint(name)]);
-    }
   }
 
   /** Forgets the list when the registry counts other than was listed: names came or went. */

@@ -3,7 +3,6 @@
  */
 import type { TemplateOrder } from '../domain/search.ts';
 import type { CatalogRow } from '../domain/template.ts';
-import { digestText } from './bytes.ts';
 
 /**
  * A place in the order: the sort key of a row, and what breaks ties.
@@ -25,8 +24,6 @@ export interface Position {
   /** Tier 1 only: where the row's window starts, and its own score. */
   readonly windowStart: number;
   readonly score: number;
-  /** Set where a cursor had room only for the beginning of the name: a digest of the whole. */
-  readonly nameDigest?: string | null;
 }
 
 export type ComparePositions = (left: Position, right: Position) => number;
@@ -81,16 +78,9 @@ export function compareKeys(left: number | null, right: number | null, sign: 1 |
   return left < right ? -sign : sign;
 }
 
-/** By lower-cased name in the given direction, then by name; of a name that was cut the digest tells whether it is the same. */
+/** By lower-cased name in the given direction, then by name. */
 function compareNames(left: Position, right: Position, sign: 1 | -1 = 1): number {
-  if ((left.nameDigest || right.nameDigest) && isSameCutName(left, right)) return 0;
   return sign * compareCodePoints(left.nameLower, right.nameLower) || compareCodePoints(left.name, right.name);
-}
-
-function isSameCutName(left: Position, right: Position): boolean {
-  const [cut, whole] = left.nameDigest ? [left, right] : [right, left];
-  if (whole.nameDigest) return whole.nameDigest === cut.nameDigest;
-  return whole.name.startsWith(cut.name) && digestText(whole.name) === cut.nameDigest;
 }
 
 /** The key that `order` sorts a row by; for RELEVANCE the caller scores, for NAME the name itself is compared. */

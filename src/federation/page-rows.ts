@@ -1,5 +1,5 @@
 /** What a page's readers hold of each registry's list, for those who need more of it than the page: collapse, counts, facets. */
-import type { CatalogRow, Template } from '../domain/template.ts';
+import type { CatalogRow } from '../domain/template.ts';
 import type { CollapseSource } from './collapse.ts';
 import type { StreamCount } from './counts.ts';
 import { DrainedStream, type DrainLimits, type Drains } from './drained-stream.ts';
@@ -9,12 +9,14 @@ import type { NameCatalog } from './name-catalog.ts';
 import type { Participant } from './open-stream.ts';
 import type { RegistryStream } from './stream.ts';
 
-type IsShown = (template: Template, registryName: string) => boolean;
+/** By the name first: a template is mapped only where a filter has to look at it. */
+export type IsShown = (row: ShownRow, registryName: string) => boolean;
+export type ShownRow = Pick<CatalogRow, 'name' | 'template'>;
 
 export class PageRows {
   readonly #streams: ReadonlyMap<Participant, RegistryStream>;
   readonly #isShown: IsShown;
-  readonly #whole = new Map<Participant, ReadonlyMap<string, Template>>();
+  readonly #whole = new Map<Participant, ReadonlyMap<string, CatalogRow>>();
 
   constructor(participants: readonly Participant[], streams: readonly RegistryStream[], isShown: IsShown) {
     this.#isShown = isShown;
@@ -26,17 +28,16 @@ export class PageRows {
     );
   }
 
-  /** By name, every template that may be shown, when the whole list was read for this page; null otherwise. */
-  wholeList(participant: Participant): ReadonlyMap<string, Template> | null {
+  /** By name, every row that may be shown, when the whole list was read for this page; null otherwise. */
+  wholeList(participant: Participant): ReadonlyMap<string, CatalogRow> | null {
     const known = this.#whole.get(participant);
     if (known !== undefined) return known;
     const rows = this.#wholeRows(participant);
     if (rows === null) return null;
     const registryName = participant.registry.source.info.name;
-    const shown = new Map<string, Template>();
+    const shown = new Map<string, CatalogRow>();
     for (const row of rows) {
-      if (row !== null && !shown.has(row.name) && this.#isShown(row.template, registryName))
-        shown.set(row.name, row.template);
+      if (row !== null && !shown.has(row.name) && this.#isShown(row, registryName)) shown.set(row.name, row);
     }
     this.#whole.set(participant, shown);
     return shown;
@@ -65,7 +66,7 @@ export class PageRows {
       registryName: info.name,
       namespace: info.namespace,
       isLost: this.#streams.get(participant)?.state.type === 'LOST',
-      whole: whole === null ? null : [...whole.values()],
+      whole: whole === null ? null : [...whole.values()].map((row) => row.template),
       sent: participant.readers.find((each) => each.facets !== null)?.facets ?? reader.facets,
       totalCount: reader.totalCount,
     };
@@ -77,7 +78,7 @@ export class PageRows {
     shared: { readonly catalog: NameCatalog; readonly drains: Drains; readonly limits: DrainLimits },
   ): CollapseSource {
     const registryName = participant.registry.source.info.name;
-    const read = new ReadNames(participant.readers, (row) => this.#isShown(row.template, registryName));
+    const read = new ReadNames(participant.readers, (row) => this.#isShown(row, registryName));
     return {
       stream,
       catalog: shared.catalog,
@@ -86,12 +87,12 @@ export class PageRows {
         return whole === null ? null : new Set(whole.keys());
       },
       readNames: () => read.names(),
-      accepts: (template) => this.#isShown(template, registryName),
+      accepts: (row) => this.#isShown(row, registryName),
       drainNames: async () => {
         const { reader } = participant;
         const drained = await shared.drains.drain(reader.source, reader.list, shared.limits, reader.traits);
         if (drained.capped) return null;
-        return new Set(drained.rows.filter((row) => this.#isShown(row.template, registryName)).map((row) => row.name));
+        return new Set(drained.rows.filter((row) => this.#isShown(row, registryName)).map((row) => row.name));
       },
     };
   }

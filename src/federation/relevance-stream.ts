@@ -65,8 +65,8 @@ export class RelevanceStream extends RegistryStream {
   readonly #place: RelevancePlace | null;
   /** Floors by window start, as far as they are known. */
   readonly #floors = new Map<number, number>();
-  /** Rows of windows in which nothing could be shown. */
-  #scannedRows = 0;
+  /** They are bounded by what a drain may read, not by the scan bound. */
+  #rowsReadForFloors = 0;
   #ended = false;
   readonly #windows: ScoredWindow[] = [];
   /** Given out or consumed on this page: a registry may repeat itself in a later window. */
@@ -121,8 +121,8 @@ export class RelevanceStream extends RegistryStream {
       const window = this.context.direction === 'FORWARD' ? await this.#readForward() : await this.#readBackward();
       if (window === null) break;
       if (window.entries.length > 0) return window.entries;
-      this.#scannedRows += window.end - window.start;
-      if (!this.#ended && this.refused > 0 && this.#scannedRows + this.reader.windowSize > this.context.scanRows) {
+      const scanned = this.reader.record.rowsRead - this.#rowsReadForFloors;
+      if (!this.#ended && this.refused > 0 && scanned + this.reader.windowSize > this.context.scanRows) {
         return { barrier: this.#barrierAt(window) };
       }
     }
@@ -198,11 +198,11 @@ export class RelevanceStream extends RegistryStream {
     const ordinal = this.#nextOrdinal(start);
     const entries: Entry[] = [];
     let least = floor;
-    // The row before the window was consumed with its own window: a registry that repeats itself gives it once more.
-    const before = this.reader.rowAt(start - 1);
-    if (before && this.context.direction === 'FORWARD') this.#names.add(before.name);
+    // A row belongs to the first window it stands in: a registry that repeats itself may give it once more in the next one.
+    const before = this.reader.rowAt(start - 1)?.name;
     for (const row of rows) {
-      if (row === null || this.#names.has(row.name) || !this.context.accepts(row, this)) continue;
+      if (row === null || row.name === before || this.#names.has(row.name) || !this.context.accepts(row, this))
+        continue;
       this.#names.add(row.name);
       const score = this.#scoreOf(row);
       least = Math.min(least, score);
@@ -245,7 +245,7 @@ export class RelevanceStream extends RegistryStream {
   #scoreOf(row: CatalogRow): number {
     const known = scores.get(row);
     if (known !== undefined && known.query === this.#queryText) return known.score;
-    const score = scoreText(this.#query, row.template);
+    const score = scoreText(this.#query, row.text);
     scores.set(row, { query: this.#queryText, score });
     return score;
   }
@@ -325,6 +325,7 @@ export class RelevanceStream extends RegistryStream {
     const { windowSize } = this.reader;
     let floor = NO_FLOOR;
     const bound = Math.min(start, this.#maxRows);
+    const readBefore = this.reader.record.rowsRead;
     // A walk whose windows were moved by changes reads by its own grid, from whatever is left of the first window on.
     for (let at = 0; at < bound; ) {
       const end = Math.min(
@@ -337,6 +338,7 @@ export class RelevanceStream extends RegistryStream {
       }
       at = end;
       this.#floors.set(at, floor);
+      this.#rowsReadForFloors = this.reader.record.rowsRead - readBefore;
       if (atEnd) return;
     }
     if (bound < start) this.reader.reachable = bound;

@@ -2,21 +2,21 @@
 import { BadCursor, BadUserInput, RegistriesUnavailable, RegistryFailure } from '../domain/errors.ts';
 import type { RegistrySource } from '../domain/registry.ts';
 import type { SearchConfig, SearchRequest, TemplateCriteria, TemplateOrder } from '../domain/search.ts';
-import type { CatalogRow, Template } from '../domain/template.ts';
+import type { CatalogRow } from '../domain/template.ts';
 import type { SearchResult, VisibleRegistry } from './answers.ts';
 import type { IsClaimedElsewhere } from './claims.ts';
 import { CollapseDecisions } from './collapse.ts';
 import { countMatches } from './counts.ts';
 import { compileCriteria, type TemplatePredicate } from './criteria.ts';
-import { CursorSeal } from './cursor.ts';
+import { CursorSeal, registryIdOf } from './cursor.ts';
 import { Drains } from './drained-stream.ts';
 import { mergeFacets } from './facets.ts';
-import type { ListQuery } from './list-reader.ts';
+import { type ListQuery, ListReader } from './list-reader.ts';
 import { type MergedPage, mergePage } from './merge.ts';
 import { NameCatalog } from './name-catalog.ts';
 import { type PageSetting, Participant } from './open-stream.ts';
 import { type ComparePositions, comparePositionsIn } from './order.ts';
-import { PageRows } from './page-rows.ts';
+import { type IsShown, PageRows } from './page-rows.ts';
 import { compileQuery } from './relevance.ts';
 import { reportOn } from './report.ts';
 import { OrderWeakened } from './sorted-stream.ts';
@@ -33,6 +33,8 @@ export interface SearchEngineOptions {
   readonly search: SearchConfig;
   readonly secrets: readonly string[];
   readonly isClaimedElsewhere: IsClaimedElsewhere | null;
+  /** How long the list of a registry's names is believed. */
+  catalogLifetimeMs(registryName: string): number;
   readonly now: () => number;
 }
 
@@ -52,7 +54,12 @@ export class SearchEngine {
     this.#catalogs = new Map(
       options.sources.map((source) => [
         source.info.name,
-        new NameCatalog(source, this.traitsOf(source.info.name), options.now),
+        new NameCatalog(
+          source,
+          this.traitsOf(source.info.name),
+          options.catalogLifetimeMs(source.info.name),
+          options.now,
+        ),
       ]),
     );
   }
@@ -101,13 +108,22 @@ export class SearchEngine {
       query: list.order.field === 'RELEVANCE' ? { compiled: compileQuery(list.query), text: list.query } : null,
       context: this.#createContext(page.direction, compare, passes),
     };
+    await walk.resolveCutNames((registryId, hint, isIt) =>
+      this.#findName(registries, list, setting.deadlineMs, { registryId, hint, isIt }),
+    );
     const participants = registries.map((registry) => {
       const { name } = registry.source.info;
       return new Participant(registry, walk.startOf(name), this.traitsOf(name), setting);
     });
-    const isShown = (template: Template, registryName: string) => this.#isShown(template, registryName, passes);
+    const isShown: IsShown = (row, registryName) =>
+      !this.#isClaimedElsewhere?.(row.name, registryName) && (passes === null || passes(row.template));
     const { streams, merged, rows } = await this.#makePage(participants, setting, page.count, collapse, isShown);
     requireAnswers(streams, request.require);
+    if (list.query === '' && passes === null) {
+      for (const { registry, reader } of participants) {
+        this.catalogOf(registry.source.info.name).noteTotalCount(reader.totalCount);
+      }
+    }
 
     const cursors = new PageCursors({
       streams,
@@ -171,6 +187,27 @@ export class SearchEngine {
     return new WalkStart(state, registries, direction, compare);
   }
 
+  /** The name of the row that a cursor had no room to name in full; null where it is gone or its registry is silent. */
+  async #findName(
+    registries: readonly VisibleRegistry[],
+    list: ListQuery,
+    deadlineMs: number,
+    wanted: { readonly registryId: number; readonly hint: number; readonly isIt: (name: string) => boolean },
+  ): Promise<string | null> {
+    const registry = registries.find(({ source }) => registryIdOf(source.info.name) === wanted.registryId);
+    if (registry === undefined) return null;
+    const { window } = this.#search;
+    const reader = new ListReader(registry.source, list, window, this.traitsOf(registry.source.info.name), deadlineMs);
+    const around = Math.max(0, wanted.hint - window);
+    try {
+      const { rows } = await reader.readRows(around, wanted.hint + window);
+      return rows.find((row) => row !== null && wanted.isIt(row.name))?.name ?? null;
+    } catch (error) {
+      if (!(error instanceof RegistryFailure)) throw error;
+      return null;
+    }
+  }
+
   #createContext(
     direction: 'FORWARD' | 'BACKWARD',
     compare: ComparePositions,
@@ -193,17 +230,13 @@ export class SearchEngine {
     };
   }
 
-  #isShown(template: Template, registryName: string, passes: TemplatePredicate | null): boolean {
-    return !this.#isClaimedElsewhere?.(template.name, registryName) && (passes === null || passes(template));
-  }
-
   /** Opens the streams and merges; begins again when a registry proves to sort less well than it was read. */
   async #makePage(
     participants: readonly Participant[],
     setting: PageSetting,
     count: number,
     collapse: boolean,
-    isShown: (template: Template, registryName: string) => boolean,
+    isShown: IsShown,
   ): Promise<{ streams: RegistryStream[]; merged: MergedPage; rows: PageRows }> {
     for (let restart = 0; ; restart += 1) {
       const streams = await Promise.all(participants.map(openOrLose));

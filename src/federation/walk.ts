@@ -1,6 +1,7 @@
 /** Between cursors and streams: where each registry takes a walk up, and the cursor behind each entry of a page. */
 import { createHash } from 'node:crypto';
 import type { VisibleRegistry } from './answers.ts';
+import { digestText } from './bytes.ts';
 import {
   type CursorMark,
   type CursorPlace,
@@ -51,7 +52,7 @@ export function fingerprintSearch(
 /** An opened cursor, in terms of the registries that the caller sees now. */
 export class WalkStart {
   /** The last place that was shown; null at the beginning of a walk. */
-  readonly mark: Position | null;
+  mark: Position | null;
   readonly #state: CursorState | null;
   readonly #positions = new Map<CursorMark, Position>();
   readonly #direction: Direction;
@@ -74,13 +75,34 @@ export class WalkStart {
     this.mark = this.#positionOf(state?.mark ?? null);
   }
 
+  /**
+   * Names that the cursor had no room for are read again from their registry, where the row still is. Where it is gone, the
+   * place is behind everything that begins alike, so that the walk goes on.
+   */
+  async resolveCutNames(
+    findRow: (registryId: number, hint: number, isIt: (name: string) => boolean) => Promise<string | null>,
+  ) {
+    for (const [mark, position] of this.#positions) {
+      const { digest, text } = mark.name;
+      if (digest === null) continue;
+      const hint = this.#state?.registries.find((each) => each.registryId === mark.registryId)?.hint ?? 0;
+      const isIt = (name: string) => name.startsWith(text) && digestText(name) === digest;
+      const found = await findRow(mark.registryId, hint, isIt);
+      const name = found ?? (this.#direction === 'FORWARD' ? `${text}\u{10ffff}` : text);
+      const resolved: Position = { ...position, name, nameLower: name.toLowerCase() };
+      this.#positions.set(mark, resolved);
+      if (mark === this.#state?.mark) this.mark = resolved;
+    }
+  }
+
   /** Where the named registry starts. One that is new, or that the cursor does not tell of, joins behind the mark. */
   startOf(registryName: string): RegistryStart {
     const id = registryIdOf(registryName);
     const known = this.#state?.registries.find((each) => each.registryId === id);
     if (known === undefined) return { position: this.mark, hint: 0, rowHash: null, readAs: null, place: null };
     const { hint, rowHash, readAs, floors, anchors } = known;
-    const place = readAs === null ? { windowStart: hint, floors, anchors } : null;
+    // A place without a floor is none: the registry was lost before it was read, or the cursor had no room for it.
+    const place = readAs === null && floors.length > 0 ? { windowStart: hint, floors, anchors } : null;
     return { position: this.#startPosition(known.place), hint, rowHash, readAs, place };
   }
 
@@ -125,7 +147,6 @@ function toPosition(mark: CursorMark, rank: number, windowStart: number): Positi
     score,
     name: name.text,
     nameLower: name.text.toLowerCase(),
-    nameDigest: name.digest,
     rank,
     windowStart,
   };
@@ -141,6 +162,7 @@ export class PageCursors {
   readonly #seal: CursorSeal;
   readonly #fingerprint: Uint8Array;
   readonly #marks = new Map<Position, CursorMark>();
+  readonly #placesOfMarks = new Map<CursorMark, Position>();
 
   constructor(page: {
     readonly streams: readonly RegistryStream[];
@@ -177,6 +199,8 @@ export class PageCursors {
   #sealed(reached: Position | null, index: number): string {
     const mark = this.#later(this.#startMark, reached);
     const registries = this.#streams.map((stream) => this.#registryAt(stream, reached, mark, index));
+    // Places in the order of the walk: where there is no room for all, one is set back to the one before it.
+    registries.sort((left, right) => this.#compareMarks(left.place, right.place));
     return this.#seal.seal({ mark: mark === null ? null : this.#toMark(mark), registries }, this.#fingerprint);
   }
 
@@ -210,6 +234,12 @@ export class PageCursors {
     return { type: 'OWN', mark: this.#toMark(own) };
   }
 
+  #compareMarks(left: CursorPlace, right: CursorPlace): number {
+    if (left.type !== 'OWN' || right.type !== 'OWN') return 0;
+    const [leftPlace, rightPlace] = [left.mark, right.mark].map((mark) => this.#placesOfMarks.get(mark));
+    return leftPlace && rightPlace ? this.#compare(leftPlace, rightPlace) : 0;
+  }
+
   #later(left: Position | null, right: Position | null): Position | null {
     if (left === null || right === null) return left ?? right;
     return this.#compare(left, right) >= 0 ? left : right;
@@ -224,10 +254,11 @@ export class PageCursors {
     if (known !== undefined) return known;
     const registry = this.#streams.find((stream) => stream.rank === position.rank);
     const { key, tier, score, rank } = position;
-    const name = { text: position.name, digest: position.nameDigest ?? null };
+    const name = { text: position.name, digest: null };
     const registryId = registry === undefined ? 0 : registryIdOf(registry.reader.source.info.name);
     const mark = { key, tier, score, rank, name, registryId };
     this.#marks.set(position, mark);
+    this.#placesOfMarks.set(mark, position);
     return mark;
   }
 }

@@ -31,7 +31,7 @@ export interface CursorRegistry {
   readonly hint: number;
   readonly rowHash: number | null;
   readonly readAs: ListOrder | null;
-  /** RELEVANCE only: nearest first; null entries of `anchors` are unknown. */
+  /** RELEVANCE only: the floors of the windows, nearest first; null entries of `anchors` are unknown. */
   readonly floors: readonly number[];
   readonly anchors: readonly (number | null)[];
 }
@@ -206,6 +206,17 @@ function decodeMark(reader: ByteReader): CursorMark {
   return { key, tier, score, name: reader.readText(), registryId: reader.readUint24(), rank: reader.readVarint() };
 }
 
+/** Floors fall slowly, so most windows have the floor of the one before: runs of equal ones fit where single ones do not. */
+function toRuns(floors: readonly number[]): { floor: number; length: number }[] {
+  const runs: { floor: number; length: number }[] = [];
+  for (const floor of floors) {
+    const last = runs.at(-1);
+    if (last !== undefined && last.floor === floor) last.length += 1;
+    else runs.push({ floor, length: 1 });
+  }
+  return runs;
+}
+
 function encodeRegistry(writer: ByteWriter, registry: CursorRegistry, marks: CursorMark[], detail: Detail): void {
   const hasAnchors = detail.anchors && registry.anchors.length === ANCHORS;
   const rowHash = detail.rowHashes ? registry.rowHash : null;
@@ -221,9 +232,12 @@ function encodeRegistry(writer: ByteWriter, registry: CursorRegistry, marks: Cur
   if (registry.place.type === 'OWN') writer.writeVarint(marks.indexOf(registry.place.mark));
   if (rowHash !== null) writer.writeUint16(rowHash);
   if (readAs !== null) return;
-  const floors = registry.floors.slice(0, detail.hints ? detail.floors : 0);
-  writer.writeByte(floors.length);
-  for (const floor of floors) writer.writeUint16(Math.min(floor, NO_FLOOR_CODE));
+  const runs = toRuns(registry.floors).slice(0, detail.hints ? detail.floors : 0);
+  writer.writeByte(runs.length);
+  for (const { floor, length } of runs) {
+    writer.writeUint16(Math.min(floor, NO_FLOOR_CODE));
+    writer.writeVarint(length);
+  }
   if (!hasAnchors) return;
   // 0 stands for "not known": of the 65,536 fingerprints one is told apart from none at no cost worth a byte.
   for (const anchor of registry.anchors) writer.writeUint16(anchor ?? 0);
@@ -251,10 +265,11 @@ function decodeRegistry(reader: ByteReader, marks: readonly CursorMark[]): Curso
   } else place = { type: placeType };
   const rowHash = (flags & HAS_ROW_HASH) === 0 ? null : reader.readUint16();
   if (readAs !== null) return { registryId, place, hint, rowHash, readAs, floors: [], anchors: [] };
-  const floors = Array.from({ length: reader.readByte() }, () => {
+  const runs = Array.from({ length: reader.readByte() }, () => {
     const floor = reader.readUint16();
-    return floor === NO_FLOOR_CODE ? NO_FLOOR_CODE + 1 : floor;
+    return { floor: floor === NO_FLOOR_CODE ? NO_FLOOR_CODE + 1 : floor, length: reader.readVarint() };
   });
+  const floors = runs.flatMap(({ floor, length }) => new Array<number>(length).fill(floor));
   const anchors = (flags & HAS_ANCHORS) === 0 ? [] : Array.from({ length: ANCHORS }, () => reader.readUint16() || null);
   return { registryId, place, hint, rowHash, readAs, floors, anchors };
 }

@@ -7,13 +7,11 @@ import type { RegistrySource } from '../domain/registry.ts';
 import type { CatalogRow } from '../domain/template.ts';
 import type { VisibleRegistry } from './answers.ts';
 import { positionOfRow } from './list-order.ts';
-import { type ListQuery, ListReader, type ReadingRecord } from './list-reader.ts';
+import { type ListQuery, ListReader } from './list-reader.ts';
 import type { ComparePositions } from './order.ts';
 import { type Entry, RegistryStream, type StreamContext, type StreamStart } from './stream.ts';
 import type { RegistryTraits } from './traits.ts';
 
-/** Windows of a drain that are read at once, once the registry has said how many there are. */
-const PARALLEL_WINDOWS = 4;
 /** Sorted lists kept at most; each is checked against what the cache below holds before it is used again. */
 const MAX_KEPT_LISTS = 32;
 /** Entries that are made at once of a list that lies sorted in memory. */
@@ -27,6 +25,8 @@ export interface DrainLimits {
 interface DrainedList {
   /** In the registry's order. */
   readonly rows: readonly CatalogRow[];
+  /** How many entries were read, the malformed ones included. */
+  readonly depth: number;
   readonly reader: ListReader;
   /** Rows stayed behind the cap. */
   readonly capped: boolean;
@@ -92,29 +92,9 @@ async function readUpToCap(
   limits: DrainLimits,
   traits: RegistryTraits,
 ): Promise<DrainedList> {
-  const windowSize = Math.max(1, Math.ceil(limits.rows / limits.requests));
-  const reader = new ListReader(source, list, windowSize, traits, Number.POSITIVE_INFINITY);
-  const rows: CatalogRow[] = [];
-  for (let index = 0; ; ) {
-    const depth = Math.min(limits.rows, limits.requests * Math.min(windowSize, traits.pageCap ?? windowSize));
-    const wanted = index === 0 ? 1 : PARALLEL_WINDOWS;
-    const last = lastWindowIndex(reader, depth);
-    const indexes = Array.from({ length: wanted }, (_, ahead) => index + ahead).filter((each) => each <= last);
-    const windows = await Promise.all(indexes.map((each) => reader.load(each)));
-    for (const window of windows) {
-      for (const row of window.rows.slice(0, Math.max(0, depth - window.start))) if (row !== null) rows.push(row);
-      if (window.atEnd) return { rows, reader, capped: reader.reachable !== null };
-    }
-    index += indexes.length;
-    if (index > last) return { rows, reader, capped: true };
-  }
-}
-
-/** As far as the cap allows; a count that proved right spares asking for windows behind the end. */
-function lastWindowIndex(reader: ListReader, depth: number): number {
-  const { totalCount, traits, windowSize } = reader;
-  const reach = totalCount === null || traits.miscounts ? depth : Math.min(depth, totalCount + 1);
-  return Math.max(0, Math.ceil(reach / windowSize) - 1);
+  const reader = new ListReader(source, list, limits.rows, traits, Number.POSITIVE_INFINITY);
+  const { rows, isWhole } = await reader.readBeginning(limits.rows, limits.requests);
+  return { rows: rows.filter((row) => row !== null), depth: rows.length, reader, capped: !isWhole };
 }
 
 export class DrainedStream extends RegistryStream {
@@ -128,6 +108,8 @@ export class DrainedStream extends RegistryStream {
   capped = false;
   /** How many rows were read of it. */
   depth = 0;
+  /** Every row of the list, when all were read; null otherwise. */
+  wholeRows: readonly CatalogRow[] | null = null;
 
   constructor(
     registry: VisibleRegistry,
@@ -143,11 +125,7 @@ export class DrainedStream extends RegistryStream {
     this.#sort = (drained) => drains.sort(reader.list, drained, forwardCompare);
   }
 
-  /** What the drain read, once it is done. */
-  get drainRecord(): ReadingRecord | null {
-    return this.#reader?.record ?? null;
-  }
-
+  /** What read the list, once that is done. */
   get drainReader(): ListReader | null {
     return this.#reader;
   }
@@ -161,7 +139,8 @@ export class DrainedStream extends RegistryStream {
       const drained = await beforeDeadline(this.#drain(), this.#deadlineMs, this.reader.source.info.name);
       this.#reader = drained.reader;
       this.capped = drained.capped;
-      this.depth = drained.rows.length;
+      this.depth = drained.depth;
+      this.wholeRows = drained.capped ? null : drained.rows;
       this.#sorted = this.#sort(drained);
       this.#next = this.#firstBehindStart(this.#sorted);
     }

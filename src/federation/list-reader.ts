@@ -40,6 +40,26 @@ export interface ReadingRecord {
   staleBecause: RegistryFailure | null;
 }
 
+/** Nothing read yet. */
+export function createRecord(): ReadingRecord {
+  return {
+    rowsRead: 0,
+    requests: 0,
+    malformed: 0,
+    cache: 'BYPASS',
+    oldestFetchMs: null,
+    tookMs: 0,
+    staleBecause: null,
+  };
+}
+
+/** A list read from its beginning on, as far as a bound. */
+export interface ListBeginning {
+  readonly rows: readonly (CatalogRow | null)[];
+  /** Every row of the list is there. */
+  readonly isWhole: boolean;
+}
+
 interface Span {
   readonly rows: (CatalogRow | null)[];
   readonly atEnd: boolean;
@@ -53,6 +73,8 @@ interface Piece {
 
 /** How often the older of two windows that do not fit together is fetched again before the newer is believed. */
 const MAX_REFETCHES = 2;
+/** Pieces of a list that is read whole are taken to be of one state when they were fetched within this time. */
+const FETCHED_TOGETHER_MS = 2000;
 /** Pieces of one window that are asked for at once, of a registry that gives fewer rows at a time. */
 const PARALLEL_PIECES = 8;
 
@@ -61,15 +83,7 @@ export class ListReader {
   readonly list: ListQuery;
   readonly windowSize: number;
   readonly traits: RegistryTraits;
-  readonly record: ReadingRecord = {
-    rowsRead: 0,
-    requests: 0,
-    malformed: 0,
-    cache: 'BYPASS',
-    oldestFetchMs: null,
-    tookMs: 0,
-    staleBecause: null,
-  };
+  readonly record: ReadingRecord;
   /** As the newest answer says. */
   totalCount: number | null = null;
   claimsTotalOrder = false;
@@ -85,7 +99,7 @@ export class ListReader {
 
   /**
    * `deadlineMs`: on the clock of `performance.now()`. `background`: nobody waits for these rows, so they are read only
-   * where the registry's budget is spare.
+   * where the registry's budget is spare. `record`: shared by the readers of one registry's part in a page.
    */
   constructor(
     source: RegistrySource,
@@ -93,14 +107,15 @@ export class ListReader {
     windowSize: number,
     traits: RegistryTraits,
     deadlineMs: number,
-    background = false,
+    options: { readonly background?: boolean; readonly record?: ReadingRecord } = {},
   ) {
     this.source = source;
     this.list = list;
     this.windowSize = windowSize;
     this.traits = traits;
     this.#deadlineMs = deadlineMs;
-    this.#background = background;
+    this.#background = options.background ?? false;
+    this.record = options.record ?? createRecord();
   }
 
   /** All windows read so far, by index. */
@@ -180,6 +195,62 @@ export class ListReader {
   async readNamed(names: readonly string[]): Promise<readonly CatalogRow[]> {
     const span = await this.#readSpan(0, names.length, 0, names);
     return span.rows.filter((row) => row !== null);
+  }
+
+  /**
+   * Reads from the beginning on until the list ends, or `maxRows` rows or `maxRequests` requests are used up, in pieces of
+   * `maxRows / maxRequests` rows. Pieces that were not fetched together are fetched again. Rejects with RegistryFailure.
+   */
+  async readBeginning(maxRows: number, maxRequests: number): Promise<ListBeginning> {
+    for (let attempt = 0, notBeforeMs = 0; ; attempt += 1) {
+      const read = await this.#readInPieces(maxRows, maxRequests, notBeforeMs);
+      if (read.fits || attempt >= MAX_REFETCHES) return read;
+      notBeforeMs = Date.now();
+    }
+  }
+
+  async #readInPieces(
+    maxRows: number,
+    maxRequests: number,
+    notBeforeMs: number,
+  ): Promise<ListBeginning & { readonly fits: boolean }> {
+    const rows: (CatalogRow | null)[] = [];
+    const answers: Answer<RowPage>[] = [];
+    const end = (isWhole: boolean) => ({ rows, isWhole, fits: areFetchedTogether(answers) });
+    while (rows.length < maxRows && answers.length < maxRequests) {
+      const pieceRows = Math.min(this.traits.pageCap ?? Number.POSITIVE_INFINITY, Math.ceil(maxRows / maxRequests));
+      const offsets = this.#offsetsOfPieces(rows.length, pieceRows, maxRows, maxRequests - answers.length);
+      const before = rows.length;
+      const got = await Promise.all(
+        offsets.map((offset) => this.#ask(offset, Math.min(pieceRows, maxRows - offset), notBeforeMs)),
+      ).catch((error: unknown) => {
+        if (!isDepthRefusal(error, before)) throw error;
+        this.reachable = before;
+        return [];
+      });
+      if (got.length === 0) return end(false);
+      for (const [index, answer] of got.entries()) {
+        answers.push(answer);
+        rows.push(...answer.value.rows);
+        if (answer.value.rows.length === Math.min(pieceRows, maxRows - (offsets[index] ?? 0))) continue;
+        const { length } = answer.value.rows;
+        if (length === 0 || !this.#mayGoOn(rows.length, length, answer.value.totalCount)) {
+          this.#noteEnd(rows.length, false);
+          return end(this.reachable === null);
+        }
+        this.traits.pageCap = Math.max(this.traits.pageCap ?? 0, length);
+        break;
+      }
+    }
+    return end(!this.traits.miscounts && this.totalCount !== null && this.totalCount <= rows.length);
+  }
+
+  /** The first piece alone, which tells how many rows there are; then several at once. */
+  #offsetsOfPieces(from: number, pieceRows: number, maxRows: number, maxRequests: number): number[] {
+    const isCounted = from > 0 && this.totalCount !== null && !this.traits.miscounts;
+    const end = isCounted ? Math.min(maxRows, Math.max(this.totalCount ?? 0, from + 1)) : from + 1;
+    const count = Math.min(PARALLEL_PIECES, maxRequests, Math.ceil((end - from) / pieceRows));
+    return Array.from({ length: Math.max(1, count) }, (_, index) => from + index * pieceRows);
   }
 
   async #fetch(index: number, notBeforeMs: number): Promise<ListWindow> {
@@ -360,4 +431,11 @@ function worseOutcome(left: CacheOutcome, right: CacheOutcome): CacheOutcome {
 /** A registry that refuses a request only because it goes too deep has said how far it lets itself be read. */
 function isDepthRefusal(error: unknown, offset: number): boolean {
   return error instanceof RegistryFailure && error.type === 'INVALID' && offset > 0;
+}
+
+/** Pieces that were fetched at about one time, of a list that had the same length then. */
+function areFetchedTogether(answers: readonly Answer<RowPage>[]): boolean {
+  const times = answers.map(({ fetchedAtMs }) => fetchedAtMs);
+  const counts = new Set(answers.map(({ value }) => value.totalCount));
+  return counts.size <= 1 && Math.max(...times) - Math.min(...times) < FETCHED_TOGETHER_MS;
 }

@@ -67,20 +67,15 @@ export class NameCatalog {
 
   async #list(): Promise<void> {
     const list = { query: '', criteria: NO_CRITERIA, order: { field: 'NAME', direction: 'ASC' } } as const;
-    const reader = new ListReader(this.#source, list, NAMES_A_REQUEST, this.#traits, Number.POSITIVE_INFINITY, true);
-    const names = new Set<number>();
+    const reader = new ListReader(this.#source, list, NAMES_A_REQUEST, this.#traits, Number.POSITIVE_INFINITY, {
+      background: true,
+    });
     try {
-      for (let index = 0, rows = 0; rows < MAX_NAMES; index += 1) {
-        const window = await reader.load(index);
-        rows += window.rows.length;
-        for (const row of window.rows) if (row !== null) names.add(fingerprint(row.name));
-        if (!window.atEnd) continue;
-        if (reader.reachable !== null) return;
-        this.#names = names;
-        this.#listedCount = reader.totalCount ?? rows;
-        this.#listedAtMs = this.#now();
-        return;
-      }
+      const { rows, isWhole } = await reader.readBeginning(MAX_NAMES, MAX_NAMES / NAMES_A_REQUEST);
+      if (!isWhole) return;
+      this.#names = new Set(rows.flatMap((row) => (row === null ? [] : [fingerprint(row.name)])));
+      this.#listedCount = reader.totalCount ?? rows.length;
+      this.#listedAtMs = this.#now();
     } catch (error) {
       // The registry does not let itself be listed now: it is asked instead, and listed again later.
       if (!(error instanceof RegistryFailure)) throw error;

@@ -4,7 +4,7 @@ import type { SearchConfig } from '../domain/search.ts';
 import type { VisibleRegistry } from './answers.ts';
 import { DrainedStream, type Drains } from './drained-stream.ts';
 import { inspectOrder } from './list-order.ts';
-import { type ListQuery, ListReader } from './list-reader.ts';
+import { createRecord, type ListQuery, ListReader, type ReadingRecord } from './list-reader.ts';
 import type { ComparePositions } from './order.ts';
 import type { CompiledQuery } from './relevance.ts';
 import { RelevanceStream } from './relevance-stream.ts';
@@ -36,6 +36,7 @@ export class Participant {
   readonly registry: VisibleRegistry;
   readonly start: RegistryStart;
   readonly traits: RegistryTraits;
+  readonly record: ReadingRecord = createRecord();
   /** Reads in windows of the configured size. */
   readonly reader: ListReader;
   /** How the list must be read, when this page has found that out. */
@@ -125,6 +126,7 @@ export class Participant {
   }
 
   #createReader(windowSize: number): ListReader {
-    return new ListReader(this.registry.source, this.#setting.list, windowSize, this.traits, this.#setting.deadlineMs);
+    const { list, deadlineMs } = this.#setting;
+    return new ListReader(this.registry.source, list, windowSize, this.traits, deadlineMs, { record: this.record });
   }
 }

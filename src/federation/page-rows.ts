@@ -99,7 +99,7 @@ export class PageRows {
 
   #wholeRows(participant: Participant): readonly (CatalogRow | null)[] | null {
     const stream = this.#streams.get(participant);
-    if (stream instanceof DrainedStream && stream.drainReader !== null) return stream.drainReader.wholeList();
+    if (stream instanceof DrainedStream && stream.drainReader !== null) return stream.wholeRows;
     for (const reader of participant.readers) {
       const rows = reader.wholeList();
       if (rows !== null) return rows;

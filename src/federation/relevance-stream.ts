@@ -118,15 +118,18 @@ export class RelevanceStream extends RegistryStream {
 
   protected override async readOn(): Promise<readonly Entry[] | 'END' | { readonly barrier: Position }> {
     while (!this.#ended) {
+      const scanned = this.#windows.at(-1);
+      if (scanned !== undefined && this.#scanIsUsedUp) return { barrier: this.#barrierAt(scanned) };
       const window = this.context.direction === 'FORWARD' ? await this.#readForward() : await this.#readBackward();
       if (window === null) break;
       if (window.entries.length > 0) return window.entries;
-      const scanned = this.reader.record.rowsRead - this.#rowsReadForFloors;
-      if (!this.#ended && this.refused > 0 && scanned + this.reader.windowSize > this.context.scanRows) {
-        return { barrier: this.#barrierAt(window) };
-      }
     }
     return 'END';
+  }
+
+  get #scanIsUsedUp(): boolean {
+    const scanned = this.reader.record.rowsRead - this.#rowsReadForFloors;
+    return this.refused > 0 && scanned + this.reader.windowSize + 1 > this.context.scanRows;
   }
 
   async #readForward(): Promise<ScoredWindow | null> {

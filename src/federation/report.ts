@@ -18,7 +18,7 @@ export function reportOn(
   isLate: (entry: Entry) => boolean,
 ): RegistrySearchReport {
   const readers = readersOf(participant, stream);
-  const records = readers.map(({ record }) => record);
+  const records = [...new Set(readers.map(({ record }) => record))];
   const own = entries.filter((entry) => entry.stream === stream);
   const failure = stream.state.type === 'LOST' ? stream.state.failure : null;
   const staleBecause = records.find((record) => record.staleBecause !== null)?.staleBecause ?? null;

@@ -148,7 +148,7 @@ abstract class SortedStream extends RegistryStream {
 
   /** Whether reading one more window would go beyond what one page may scan here. */
   protected get scanIsUsedUp(): boolean {
-    return this.refused > 0 && this.reader.record.rowsRead + this.reader.windowSize > this.context.scanRows;
+    return this.refused > 0 && this.reader.record.rowsRead + this.reader.windowSize + 1 > this.context.scanRows;
   }
 }
 
@@ -232,6 +232,7 @@ export class TotalStream extends SortedStream {
     while (!this.exhausted) {
       const entries: Entry[] = this.#held;
       this.#held = [];
+      if (this.scanIsUsedUp && this.#last !== null) return entries.length > 0 ? entries : { barrier: this.#last };
       for (const { row, offset } of await this.nextRows()) {
         const entry = this.toEntry(row, offset + 1);
         // The same entry once more: a registry that repeats itself.
@@ -241,9 +242,6 @@ export class TotalStream extends SortedStream {
       }
       this.#holdOpenTies(entries);
       if (entries.length > 0) return entries;
-      if (!this.exhausted && this.scanIsUsedUp && this.#last !== null && this.#held.length === 0) {
-        return { barrier: this.#last };
-      }
     }
     return 'END';
   }
@@ -283,11 +281,10 @@ export class KeyedStream extends SortedStream {
 
   protected override async readOn(): Promise<readonly Entry[] | 'END' | { readonly barrier: Position }> {
     while (!this.exhausted) {
+      const done = this.#done;
+      if (this.scanIsUsedUp && done !== null && done !== this.start.position) return { barrier: done };
       const entries = this.#takeWholeGroups(await this.nextRows());
       if (entries.length > 0) return entries;
-      const done = this.#done;
-      if (!this.exhausted && this.scanIsUsedUp && done !== null && done !== this.start.position)
-        return { barrier: done };
     }
     return 'END';
   }

@@ -4,8 +4,8 @@
  * catalogues of names, or asked for: in one batch for each registry and page.
  */
 import { RegistryFailure } from '../domain/errors.ts';
+import type { CatalogRow } from '../domain/template.ts';
 import type { NameCatalog } from './name-catalog.ts';
-import type { ShownRow } from './page-rows.ts';
 import type { Entry, RegistryStream } from './stream.ts';
 
 /** What is known of an entry: shown, held back, or to be asked about first. */
@@ -15,6 +15,9 @@ export type Verdict = 'KEEP' | 'DROP' | 'ASK';
 const NAMES_A_REQUEST = 50;
 /** Look-ups at once, of a registry that cannot be asked for many names at a time. */
 const PARALLEL_LOOKUPS = 8;
+
+/** What must be known of a row to say whether it is shown: the template is mapped only where a filter looks at it. */
+export type ShownRow = Pick<CatalogRow, 'name' | 'template'>;
 
 /** A registry that is asked before others, with what was learnt of it on this page. */
 export interface CollapseSource {

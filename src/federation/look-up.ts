@@ -29,7 +29,9 @@ interface LookUpKey {
 const MAX_NAMES = 50;
 
 /** What a registry says of a name: its newest entry, that it has none, or nothing. */
-type Carried = { readonly version: string; readonly digest: string | null } | null | RegistryFailure;
+type Carried =
+  | { readonly type: 'CARRIED'; readonly version: string; readonly digest: string | null }
+  | { readonly type: 'ABSENT' | 'SILENT' };
 
 export class LookUps {
   readonly #setting: LookUpSetting;
@@ -97,18 +99,16 @@ export class LookUps {
     const answers = await Promise.all(
       asked.map(async (registry) => ({
         registry,
-        carried:
-          registry === own
-            ? { version: template.version, digest: template.digest }
-            : await this.#carriedBy(registry).load(template.name),
+        carried: registry === own ? toCarried(template) : await this.#carriedBy(registry).load(template.name),
       })),
     );
     const entries: SourceEntry[] = [];
     for (const { registry, carried } of answers) {
-      if (carried === null || carried instanceof RegistryFailure) continue;
-      entries.push({ registry, ...carried, canonical: entries.length === 0 });
+      if (carried.type !== 'CARRIED') continue;
+      const { version, digest } = carried;
+      entries.push({ registry, version, digest, canonical: entries.length === 0 });
     }
-    return { entries, complete: !answers.some(({ carried }) => carried instanceof RegistryFailure) };
+    return { entries, complete: answers.every(({ carried }) => carried.type !== 'SILENT') };
   }
 
   #carriedBy(registry: VisibleRegistry): DataLoader<string, Carried> {
@@ -129,22 +129,21 @@ export class LookUps {
     if (asked.length > 0) {
       try {
         const rows = await this.#readRows({ source }, asked);
-        for (const name of asked) found.set(name, rows.get(name) ?? null);
+        for (const name of asked) found.set(name, rows.get(name) ?? { type: 'ABSENT' });
       } catch (error) {
         if (!(error instanceof RegistryFailure)) throw error;
-        for (const name of asked) found.set(name, error);
+        for (const name of asked) found.set(name, { type: 'SILENT' });
       }
     }
-    return names.map((name) => found.get(name) ?? null);
+    return names.map((name) => found.get(name) ?? { type: 'ABSENT' });
   }
 
   async #readRows(
     { source }: Pick<VisibleRegistry, 'source'>,
     names: readonly string[],
-  ): Promise<ReadonlyMap<string, { version: string; digest: string | null }>> {
+  ): Promise<ReadonlyMap<string, Carried>> {
     const traits = this.#setting.traitsOf(source.info.name);
     const deadlineMs = performance.now() + this.#setting.timeoutMs;
-    const toCarried = (template: Template) => ({ version: template.version, digest: template.digest });
     if (names.length > 1 && !traits.ignoresNames) {
       const list = { query: '', criteria: NO_CRITERIA, order: { field: 'NAME', direction: 'ASC' } } as const;
       const reader = new ListReader(source, list, names.length, traits, deadlineMs);
@@ -157,6 +156,10 @@ export class LookUps {
     const answers = await Promise.all(names.map((name) => source.fetchTemplate(name, null, { deadlineMs })));
     return new Map(answers.flatMap(({ value }) => (value === null ? [] : [[value.name, toCarried(value)] as const])));
   }
+}
+
+function toCarried(template: Template): Carried {
+  return { type: 'CARRIED', version: template.version, digest: template.digest };
 }
 
 async function settle<T>(work: Promise<T>): Promise<T | RegistryFailure> {

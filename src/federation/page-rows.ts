@@ -1,6 +1,6 @@
 /** What a page's readers hold of each registry's list, for those who need more of it than the page: collapse, counts, facets. */
 import type { CatalogRow } from '../domain/template.ts';
-import type { CollapseSource } from './collapse.ts';
+import type { CollapseSource, ShownRow } from './collapse.ts';
 import type { StreamCount } from './counts.ts';
 import { DrainedStream, type DrainLimits, type Drains } from './drained-stream.ts';
 import type { StreamFacets } from './facets.ts';
@@ -11,7 +11,6 @@ import type { RegistryStream } from './stream.ts';
 
 /** By the name first: a template is mapped only where a filter has to look at it. */
 export type IsShown = (row: ShownRow, registryName: string) => boolean;
-export type ShownRow = Pick<CatalogRow, 'name' | 'template'>;
 
 export class PageRows {
   readonly #streams: ReadonlyMap<Participant, RegistryStream>;

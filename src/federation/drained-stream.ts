@@ -7,8 +7,9 @@ import type { RegistrySource } from '../domain/registry.ts';
 import type { CatalogRow } from '../domain/template.ts';
 import type { VisibleRegistry } from './answers.ts';
 import { positionOfRow } from './list-order.ts';
-import { type ListQuery, ListReader } from './list-reader.ts';
+import { ListReader } from './list-reader.ts';
 import type { ComparePositions } from './order.ts';
+import type { ListQuery } from './span-reader.ts';
 import { type Entry, RegistryStream, type StreamContext, type StreamStart } from './stream.ts';
 import type { RegistryTraits } from './traits.ts';
 

@@ -2,18 +2,8 @@
  * Reads one registry's ordered list for one page of a search: in fixed aligned windows, which are the unit of caching and
  * of sharing, whatever the registry lets itself be asked for at once.
  */
-import { RegistryFailure } from '../domain/errors.ts';
-import type { Answer, RegistrySource, RowPage } from '../domain/registry.ts';
-import type { CacheOutcome, FacetValue, TemplateCriteria, TemplateOrder } from '../domain/search.ts';
 import type { CatalogRow } from '../domain/template.ts';
-import type { RegistryTraits } from './traits.ts';
-
-/** What a registry's list is a list of. Equal lists are shared by all callers and pages. */
-export interface ListQuery {
-  readonly query: string;
-  readonly criteria: TemplateCriteria;
-  readonly order: TemplateOrder;
-}
+import { MAX_REFETCHES, SpanReader } from './span-reader.ts';
 
 /** Rows [start, start + rows.length) of a list. null: a malformed entry that still takes its place. */
 export interface ListWindow {
@@ -29,94 +19,10 @@ export interface ListWindow {
   readonly fetchedAtMs: number;
 }
 
-/** What reading has cost and shown so far; the registry's report is made of it. */
-export interface ReadingRecord {
-  rowsRead: number;
-  requests: number;
-  malformed: number;
-  cache: CacheOutcome;
-  oldestFetchMs: number | null;
-  tookMs: number;
-  staleBecause: RegistryFailure | null;
-}
-
-/** Nothing read yet. */
-export function createRecord(): ReadingRecord {
-  return {
-    rowsRead: 0,
-    requests: 0,
-    malformed: 0,
-    cache: 'BYPASS',
-    oldestFetchMs: null,
-    tookMs: 0,
-    staleBecause: null,
-  };
-}
-
-/** A list read from its beginning on, as far as a bound. */
-export interface ListBeginning {
-  readonly rows: readonly (CatalogRow | null)[];
-  /** Every row of the list is there. */
-  readonly isWhole: boolean;
-}
-
-interface Span {
-  readonly rows: (CatalogRow | null)[];
-  readonly atEnd: boolean;
-  readonly fetchedAtMs: number;
-}
-
-interface Piece {
-  readonly offset: number;
-  readonly limit: number;
-}
-
-/** How often the older of two windows that do not fit together is fetched again before the newer is believed. */
-const MAX_REFETCHES = 2;
-/** Pieces of a list that is read whole are taken to be of one state when they were fetched within this time. */
-const FETCHED_TOGETHER_MS = 2000;
-/** Pieces of one window that are asked for at once, of a registry that gives fewer rows at a time. */
-const PARALLEL_PIECES = 8;
-
-export class ListReader {
-  readonly source: RegistrySource;
-  readonly list: ListQuery;
-  readonly windowSize: number;
-  readonly traits: RegistryTraits;
-  readonly record: ReadingRecord;
-  /** As the newest answer says. */
-  totalCount: number | null = null;
-  claimsTotalOrder = false;
-  facets: ReadonlyMap<string, readonly FacetValue[]> | null = null;
-  /** Where the registry stopped letting itself be read, though it says there is more. */
-  reachable: number | null = null;
+export class ListReader extends SpanReader {
   /** Grows when a window that was given out before is replaced: places in it must be found again. */
   generation = 0;
   readonly #windows = new Map<number, ListWindow>();
-  readonly #deadlineMs: number;
-  readonly #background: boolean;
-  #newestCountAtMs = 0;
-
-  /**
-   * `deadlineMs`: on the clock of `performance.now()`. `background`: nobody waits for these rows, so they are read only
-   * where the registry's budget is spare. `record`: shared by the readers of one registry's part in a page.
-   */
-  constructor(
-    source: RegistrySource,
-    list: ListQuery,
-    windowSize: number,
-    traits: RegistryTraits,
-    deadlineMs: number,
-    options: { readonly background?: boolean; readonly record?: ReadingRecord } = {},
-  ) {
-    this.source = source;
-    this.list = list;
-    this.windowSize = windowSize;
-    this.traits = traits;
-    this.#deadlineMs = deadlineMs;
-    this.#background = options.background ?? false;
-    this.record = options.record ?? createRecord();
-  }
 
   /** All windows read so far, by index. */
   get windows(): ReadonlyMap<number, ListWindow> {
@@ -191,72 +97,10 @@ export class ListReader {
     return next !== undefined && next.start === offset + 1 ? next.before : undefined;
   }
 
-  /** Only these of the matches: the names among `names` that match, with their rows. Rejects with RegistryFailure. */
-  async readNamed(names: readonly string[]): Promise<readonly CatalogRow[]> {
-    const span = await this.#readSpan(0, names.length, 0, names);
-    return span.rows.filter((row) => row !== null);
-  }
-
-  /**
-   * Reads from the beginning on until the list ends, or `maxRows` rows or `maxRequests` requests are used up, in pieces of
-   * `maxRows / maxRequests` rows. Pieces that were not fetched together are fetched again. Rejects with RegistryFailure.
-   */
-  async readBeginning(maxRows: number, maxRequests: number): Promise<ListBeginning> {
-    for (let attempt = 0, notBeforeMs = 0; ; attempt += 1) {
-      const read = await this.#readInPieces(maxRows, maxRequests, notBeforeMs);
-      if (read.fits || attempt >= MAX_REFETCHES) return read;
-      notBeforeMs = Date.now();
-    }
-  }
-
-  async #readInPieces(
-    maxRows: number,
-    maxRequests: number,
-    notBeforeMs: number,
-  ): Promise<ListBeginning & { readonly fits: boolean }> {
-    const rows: (CatalogRow | null)[] = [];
-    const answers: Answer<RowPage>[] = [];
-    const end = (isWhole: boolean) => ({ rows, isWhole, fits: areFetchedTogether(answers) });
-    while (rows.length < maxRows && answers.length < maxRequests) {
-      const pieceRows = Math.min(this.traits.pageCap ?? Number.POSITIVE_INFINITY, Math.ceil(maxRows / maxRequests));
-      const offsets = this.#offsetsOfPieces(rows.length, pieceRows, maxRows, maxRequests - answers.length);
-      const before = rows.length;
-      const got = await Promise.all(
-        offsets.map((offset) => this.#ask(offset, Math.min(pieceRows, maxRows - offset), notBeforeMs)),
-      ).catch((error: unknown) => {
-        if (!isDepthRefusal(error, before)) throw error;
-        this.reachable = before;
-        return [];
-      });
-      if (got.length === 0) return end(false);
-      for (const [index, answer] of got.entries()) {
-        answers.push(answer);
-        rows.push(...answer.value.rows);
-        if (answer.value.rows.length === Math.min(pieceRows, maxRows - (offsets[index] ?? 0))) continue;
-        const { length } = answer.value.rows;
-        if (length === 0 || !this.#mayGoOn(rows.length, length, answer.value.totalCount)) {
-          this.#noteEnd(rows.length, false);
-          return end(this.reachable === null);
-        }
-        this.traits.pageCap = Math.max(this.traits.pageCap ?? 0, length);
-        break;
-      }
-    }
-    return end(!this.traits.miscounts && this.totalCount !== null && this.totalCount <= rows.length);
-  }
-
-  /** The first piece alone, which tells how many rows there are; then several at once. */
-  #offsetsOfPieces(from: number, pieceRows: number, maxRows: number, maxRequests: number): number[] {
-    const isCounted = from > 0 && this.totalCount !== null && !this.traits.miscounts;
-    const end = isCounted ? Math.min(maxRows, Math.max(this.totalCount ?? 0, from + 1)) : from + 1;
-    const count = Math.min(PARALLEL_PIECES, maxRequests, Math.ceil((end - from) / pieceRows));
-    return Array.from({ length: Math.max(1, count) }, (_, index) => from + index * pieceRows);
-  }
-
   async #fetch(index: number, notBeforeMs: number): Promise<ListWindow> {
     const start = index * this.windowSize;
     const overlap = index > 0 ? 1 : 0;
-    const span = await this.#readSpan(start - overlap, this.windowSize + overlap, notBeforeMs);
+    const span = await this.readSpan(start - overlap, this.windowSize + overlap, notBeforeMs);
     return {
       start,
       rows: overlap === 1 ? span.rows.slice(1) : span.rows,
@@ -291,151 +135,8 @@ export class ListReader {
     return first.rows.length === this.windowSize && second.before?.name === first.rows.at(-1)?.name;
   }
 
-  /** Rows [offset, offset + limit), read again when its pieces do not fit together. */
-  async #readSpan(offset: number, limit: number, notBeforeMs: number, names?: readonly string[]): Promise<Span> {
-    let freshFromMs = notBeforeMs;
-    for (let attempt = 0; ; attempt += 1) {
-      const span = await this.#readPieces(offset, limit, freshFromMs, names);
-      if (span.fits || attempt >= MAX_REFETCHES) return span;
-      freshFromMs = Date.now();
-    }
-  }
-
-  /**
-   * Rows [offset, offset + limit), in as many requests as the registry's cap demands. Each piece begins with the row that the
-   * one before it ended with, so that it shows whether anything came or went between them.
-   */
-  async #readPieces(
-    offset: number,
-    limit: number,
-    notBeforeMs: number,
-    names?: readonly string[],
-  ): Promise<Span & { readonly fits: boolean }> {
-    const rows: (CatalogRow | null)[] = [];
-    let fetchedAtMs = Number.POSITIVE_INFINITY;
-    let fits = true;
-    let shortAnswer: number | null = null;
-    const end = (atEnd: boolean) => ({
-      rows: rows.slice(0, limit),
-      atEnd,
-      fetchedAtMs: Math.min(fetchedAtMs, Date.now()),
-      fits,
-    });
-    while (rows.length < limit) {
-      const pieces = this.#planPieces(offset, rows.length, limit, shortAnswer);
-      let answers: readonly Answer<RowPage>[];
-      try {
-        answers = await Promise.all(pieces.map((piece) => this.#ask(piece.offset, piece.limit, notBeforeMs, names)));
-      } catch (error) {
-        if (!isDepthRefusal(error, offset + rows.length) || names !== undefined) throw error;
-        const reached = offset + rows.length;
-        this.reachable = Math.max(reached, this.#furthestRead());
-        return end(true);
-      }
-      for (const [index, answer] of answers.entries()) {
-        const piece = pieces[index];
-        if (piece === undefined) continue;
-        const got = answer.value.rows;
-        fetchedAtMs = Math.min(fetchedAtMs, answer.fetchedAtMs);
-        const seam = offset + rows.length - piece.offset;
-        if (seam > 0) fits &&= got.length > 0 && got[0]?.name === rows.at(-1)?.name;
-        const added = got.slice(seam);
-        if (added.length > 0 && shortAnswer !== null) {
-          // Rows went on behind a short answer: it was short because the registry gives no more at once.
-          this.traits.pageCap = Math.max(this.traits.pageCap ?? 0, shortAnswer);
-          shortAnswer = null;
-        }
-        rows.push(...added);
-        if (got.length === piece.limit) continue;
-        if (added.length === 0 || !this.#mayGoOn(offset + rows.length, got.length, answer.value.totalCount)) {
-          this.#noteEnd(offset + rows.length, names !== undefined);
-          return end(true);
-        }
-        shortAnswer = got.length;
-        break;
-      }
-    }
-    return end(false);
-  }
-
   /** The end of what was read without a refusal. */
-  #furthestRead(): number {
+  protected override furthestRead(): number {
     return [...this.#windows.values()].reduce((end, window) => Math.max(end, window.start + window.rows.length), 0);
   }
-
-  /** The next requests for rows [offset + read, offset + limit). */
-  #planPieces(offset: number, read: number, limit: number, shortAnswer: number | null): Piece[] {
-    const cap = Math.max(this.traits.pageCap ?? 0, shortAnswer ?? 0);
-    const overlap = read > 0 && cap > 1 ? 1 : 0;
-    const first = offset + read - overlap;
-    const wanted = offset + limit - first;
-    if (cap === 0 || cap >= wanted) return [{ offset: first, limit: wanted }];
-    const stride = Math.max(1, cap - 1);
-    const isCounted = this.totalCount !== null && !this.traits.miscounts && shortAnswer === null;
-    const listEnd = isCounted ? (this.totalCount ?? 0) : first + 1;
-    const pieces: Piece[] = [];
-    for (let at = first; pieces.length < PARALLEL_PIECES; at += stride) {
-      pieces.push({ offset: at, limit: Math.min(cap, offset + limit - at) });
-      if (at + cap >= offset + limit || at + cap >= listEnd) break;
-    }
-    return pieces;
-  }
-
-  /** Whether rows may follow behind an answer that gave fewer than were asked for. */
-  #mayGoOn(reached: number, got: number, totalCount: number | null): boolean {
-    const cap = this.traits.pageCap;
-    if (totalCount !== null) return reached < totalCount;
-    return cap === null || got >= cap;
-  }
-
-  #noteEnd(end: number, named: boolean): void {
-    if (named || this.totalCount === null || this.totalCount === end) return;
-    this.traits.miscounts = true;
-    // One window and more that is promised and not given is no slip of the counter: the registry does not go deeper.
-    if (this.totalCount > end + this.windowSize && end > 0) this.reachable = end;
-  }
-
-  async #ask(offset: number, limit: number, notBeforeMs: number, names?: readonly string[]): Promise<Answer<RowPage>> {
-    const { query, criteria, order } = this.list;
-    const answer = await this.source.searchRows(
-      { query, criteria, field: order.field, direction: order.direction, offset, limit, ...(names ? { names } : {}) },
-      { deadlineMs: this.#deadlineMs, notBeforeMs, ...(this.#background ? { background: true } : {}) },
-    );
-    const { value } = answer;
-    const { record } = this;
-    record.requests += 1;
-    record.tookMs += answer.tookMs;
-    record.malformed += value.malformed;
-    record.cache = worseOutcome(record.cache, answer.cache);
-    record.staleBecause ??= answer.staleBecause;
-    record.oldestFetchMs = Math.min(record.oldestFetchMs ?? Number.POSITIVE_INFINITY, answer.fetchedAtMs);
-    if (names !== undefined) return answer;
-    record.rowsRead += value.rows.length;
-    if (answer.fetchedAtMs >= this.#newestCountAtMs) {
-      this.#newestCountAtMs = answer.fetchedAtMs;
-      this.totalCount = value.totalCount;
-    }
-    if (value.totalCount !== null && offset + value.rows.length > value.totalCount) this.traits.miscounts = true;
-    this.claimsTotalOrder ||= value.claimsTotalOrder;
-    if (offset === 0) this.facets = value.facets;
-    return answer;
-  }
-}
-
-const OUTCOME_RANK: Record<CacheOutcome, number> = { BYPASS: 0, HIT: 1, MISS: 2, STALE: 3 };
-
-function worseOutcome(left: CacheOutcome, right: CacheOutcome): CacheOutcome {
-  return OUTCOME_RANK[left] >= OUTCOME_RANK[right] ? left : right;
-}
-
-/** A registry that refuses a request only because it goes too deep has said how far it lets itself be read. */
-function isDepthRefusal(error: unknown, offset: number): boolean {
-  return error instanceof RegistryFailure && error.type === 'INVALID' && offset > 0;
-}
-
-/** Pieces that were fetched at about one time, of a list that had the same length then. */
-function areFetchedTogether(answers: readonly Answer<RowPage>[]): boolean {
-  const times = answers.map(({ fetchedAtMs }) => fetchedAtMs);
-  const counts = new Set(answers.map(({ value }) => value.totalCount));
-  return counts.size <= 1 && Math.max(...times) - Math.min(...times) < FETCHED_TOGETHER_MS;
 }

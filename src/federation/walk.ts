@@ -11,10 +11,10 @@ import {
   registryIdOf,
 } from './cursor.ts';
 import { DrainedStream } from './drained-stream.ts';
-import type { ListQuery } from './list-reader.ts';
 import type { ComparePositions, Position } from './order.ts';
 import { type RelevancePlace, RelevanceStream } from './relevance-stream.ts';
 import { KeyedStream, TotalStream } from './sorted-stream.ts';
+import type { ListQuery } from './span-reader.ts';
 import { type Direction, type Entry, hashRow, type RegistryStream, type StreamStart } from './stream.ts';
 import type { ListOrder } from './traits.ts';
 

@@ -2,15 +2,17 @@
 
 import type { SearchConfig } from '../domain/search.ts';
 import type { VisibleRegistry } from './answers.ts';
+import type { TemplatePredicate } from './criteria.ts';
 import { DrainedStream, type Drains } from './drained-stream.ts';
+import { KeyedStream } from './keyed-stream.ts';
 import { inspectOrder } from './list-order.ts';
 import { ListReader } from './list-reader.ts';
 import type { ComparePositions } from './order.ts';
 import type { CompiledQuery } from './relevance.ts';
 import { RelevanceStream } from './relevance-stream.ts';
-import { KeyedStream, TotalStream } from './sorted-stream.ts';
 import { createRecord, type ListQuery, type ReadingRecord } from './span-reader.ts';
 import type { RegistryStream, StreamContext } from './stream.ts';
+import { TotalStream } from './total-stream.ts';
 import { type ListOrder, type RegistryTraits, weaker } from './traits.ts';
 import type { RegistryStart } from './walk.ts';
 
@@ -28,6 +30,8 @@ export interface PageSetting {
   readonly context: StreamContext;
   readonly forwardCompare: ComparePositions;
   readonly deadlineMs: number;
+  /** What the criteria ask of a template; null: nothing. */
+  readonly passes: TemplatePredicate | null;
   /** RELEVANCE only. */
   readonly query: { readonly compiled: CompiledQuery; readonly text: string } | null;
 }

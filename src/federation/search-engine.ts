@@ -1,33 +1,32 @@
 /** Federated search: fans out, merges, pages, counts and reports, within one deadline. */
-import { BadCursor, BadUserInput, RegistriesUnavailable, RegistryFailure } from '../domain/errors.ts';
+import { BadCursor, RegistriesUnavailable, RegistryFailure } from '../domain/errors.ts';
 import type { RegistrySource } from '../domain/registry.ts';
-import type { SearchConfig, SearchRequest, TemplateCriteria, TemplateOrder } from '../domain/search.ts';
+import type { SearchConfig, SearchRequest } from '../domain/search.ts';
 import type { CatalogRow } from '../domain/template.ts';
 import type { SearchResult, VisibleRegistry } from './answers.ts';
 import type { IsClaimedElsewhere } from './claims.ts';
 import { CollapseDecisions } from './collapse.ts';
-import { countMatches } from './counts.ts';
 import { compileCriteria, type TemplatePredicate } from './criteria.ts';
 import { CursorSeal, registryIdOf } from './cursor.ts';
 import { Drains } from './drained-stream.ts';
-import { mergeFacets } from './facets.ts';
 import { ListReader } from './list-reader.ts';
-import { type MergedPage, mergePage } from './merge.ts';
+import { mergePage } from './merge.ts';
 import { NameCatalog } from './name-catalog.ts';
 import { type PageSetting, Participant } from './open-stream.ts';
 import { type ComparePositions, comparePositionsIn } from './order.ts';
+import { PageCursors } from './page-cursors.ts';
 import { type IsShown, PageRows } from './page-rows.ts';
 import { compileQuery } from './relevance.ts';
-import { reportOn } from './report.ts';
+import { composeResult, type MadePage } from './search-answer.ts';
+import { checkRequired, listQueryOf } from './search-request.ts';
 import { OrderWeakened } from './sorted-stream.ts';
 import type { ListQuery } from './span-reader.ts';
-import type { Entry, RegistryStream, StreamContext } from './stream.ts';
+import type { Direction, RegistryStream, StreamContext } from './stream.ts';
 import { RegistryTraits } from './traits.ts';
-import { fingerprintSearch, PageCursors, WalkStart } from './walk.ts';
+import { fingerprintSearch, WalkStart } from './walk.ts';
 
 /** How often a page starts again because a registry sorts less well than was believed: twice for each, at most. */
 const MAX_RESTARTS = 200;
-const HIGHEST_SCORE = 65_535;
 
 export interface SearchEngineOptions {
   readonly sources: readonly RegistrySource[];
@@ -95,84 +94,55 @@ export class SearchEngine {
     const list = listQueryOf(request);
     const { filter, page, collapse } = request;
     const fingerprint = fingerprintSearch(list, filter.registries, filter.registryTypes, collapse, this.#search.window);
-    const forwardCompare = comparePositionsIn(list.order);
-    const walk = this.#openWalk(request, registries, fingerprint, forwardCompare);
-    const isForward = page.direction === 'FORWARD';
-    const compare: ComparePositions = isForward ? forwardCompare : (left, right) => forwardCompare(right, left);
-    const passes = compileCriteria(list.criteria);
-    const setting: PageSetting = {
-      list,
-      search: this.#search,
-      drains: this.#drains,
-      forwardCompare,
-      deadlineMs: startedMs + (request.timeoutMs ?? this.#search.timeout),
-      query: list.order.field === 'RELEVANCE' ? { compiled: compileQuery(list.query), text: list.query } : null,
-      context: this.#createContext(page.direction, compare, passes),
-    };
+    const deadlineMs = startedMs + (request.timeoutMs ?? this.#search.timeout);
+    const setting = this.#createSetting(list, page.direction, deadlineMs);
+    const walk = this.#openWalk(request, registries, fingerprint, setting.forwardCompare);
     await walk.resolveCutNames((registryId, hint, isIt) =>
-      this.#findName(registries, list, setting.deadlineMs, { registryId, hint, isIt }),
+      this.#findName(registries, list, deadlineMs, { registryId, hint, isIt }),
     );
     const participants = registries.map((registry) => {
       const { name } = registry.source.info;
       return new Participant(registry, walk.startOf(name), this.traitsOf(name), setting);
     });
-    const isShown: IsShown = (row, registryName) =>
-      !this.#isClaimedElsewhere?.(row.name, registryName) && (passes === null || passes(row.template));
-    const { streams, merged, rows } = await this.#makePage(participants, setting, page.count, collapse, isShown);
-    requireAnswers(streams, request.require);
-    if (list.query === '' && passes === null) {
-      for (const { registry, reader } of participants) {
-        this.catalogOf(registry.source.info.name).noteTotalCount(reader.totalCount);
-      }
-    }
-
+    const made = await this.#makePage(participants, setting, page.count, collapse);
+    requireAnswers(made.streams, request.require);
+    this.#noteCounts(participants, list);
     const cursors = new PageCursors({
-      streams,
-      entries: merged.entries,
+      streams: made.streams,
+      entries: made.merged.entries,
       startMark: walk.mark,
       direction: page.direction,
-      compare,
+      compare: setting.context.compare,
       seal: this.#seal,
       fingerprint,
     });
-    const isLate = (entry: Entry) => walk.mark !== null && compare(entry, walk.mark) <= 0;
-    const reports = participants.map((participant, index) =>
-      reportOn(participant, streams[index] ?? participant.createTotalStream(), merged.entries, isLate),
-    );
-    const partial = reports.some(({ outcome }) => outcome !== 'OK' && outcome !== 'STALE');
-    const counts = countMatches(
-      participants.map((participant) => rows.countOf(participant, this.#isClaimedElsewhere !== null, passes !== null)),
-      collapse,
-    );
-    const inOrder = merged.entries.map((entry, index) => ({
-      template: entry.row.template,
-      score: entry.relevance === null ? null : entry.relevance / HIGHEST_SCORE,
-      cursor: () => cursors.atEntry(index),
-    }));
-    const edges = isForward ? inOrder : inOrder.reverse();
-    const walkEnd = () => {
-      if (merged.entries.length > 0 && !merged.isBounded) return cursors.atEntry(merged.entries.length - 1);
-      return merged.entries.length > 0 || partial || merged.isBounded ? cursors.atEnd(merged.end) : null;
-    };
-    const walkBegin = () => (merged.entries.length > 0 ? cursors.atEntry(0) : null);
+    const areClaimsSet = this.#isClaimedElsewhere !== null;
+    return composeResult({ ...made, participants, cursors, walk, setting, collapse, areClaimsSet, startedMs });
+  }
+
+  #createSetting(list: ListQuery, direction: Direction, deadlineMs: number): PageSetting {
+    const forwardCompare = comparePositionsIn(list.order);
+    const backwardCompare: ComparePositions = (left, right) => forwardCompare(right, left);
+    const compare = direction === 'FORWARD' ? forwardCompare : backwardCompare;
+    const passes = compileCriteria(list.criteria);
     return {
-      edges,
-      hasNextPage: isForward ? merged.hasMore : walk.mark !== null,
-      hasPreviousPage: isForward ? walk.mark !== null : merged.hasMore,
-      startCursor: isForward ? walkBegin : walkEnd,
-      endCursor: isForward ? walkEnd : walkBegin,
-      totalCount: counts.totalCount,
-      totalCountAccuracy: counts.accuracy,
-      facets: () =>
-        mergeFacets(
-          participants.map((each) => rows.facetsOf(each)),
-          collapse,
-          counts.accuracy,
-        ),
-      partial,
-      reports,
-      tookMs: performance.now() - startedMs,
+      list,
+      search: this.#search,
+      drains: this.#drains,
+      forwardCompare,
+      deadlineMs,
+      query: list.order.field === 'RELEVANCE' ? { compiled: compileQuery(list.query), text: list.query } : null,
+      passes,
+      context: this.#createContext(direction, compare, passes),
     };
+  }
+
+  /** A registry that counts other than its names were listed has changed since. */
+  #noteCounts(participants: readonly Participant[], list: ListQuery): void {
+    if (list.query !== '' || compileCriteria(list.criteria) !== null) return;
+    for (const { registry, reader } of participants) {
+      this.catalogOf(registry.source.info.name).noteTotalCount(reader.totalCount);
+    }
   }
 
   #openWalk(
@@ -237,8 +207,9 @@ export class SearchEngine {
     setting: PageSetting,
     count: number,
     collapse: boolean,
-    isShown: IsShown,
-  ): Promise<{ streams: RegistryStream[]; merged: MergedPage; rows: PageRows }> {
+  ): Promise<MadePage> {
+    const isShown: IsShown = (row, registryName) =>
+      !this.#isClaimedElsewhere?.(row.name, registryName) && (setting.passes === null || setting.passes(row.template));
     for (let restart = 0; ; restart += 1) {
       const streams = await Promise.all(participants.map(openOrLose));
       const rows = new PageRows(participants, streams, isShown);
@@ -265,45 +236,6 @@ export class SearchEngine {
         participants.find((each) => each.registry.source.info.name === error.registryName)?.readWeaker(error.readAs);
       }
     }
-  }
-}
-
-/** RELEVANCE without a query has nothing to go by: it browses by popularity. */
-function listQueryOf(request: SearchRequest): ListQuery {
-  const order: TemplateOrder =
-    request.order.field === 'RELEVANCE' && request.query === ''
-      ? { field: 'POPULARITY', direction: 'DESC' }
-      : { field: request.order.field, direction: request.order.direction };
-  return { query: request.query, criteria: canonicalCriteria(request.filter), order };
-}
-
-/** Equal criteria in equal words, however they were written: one cache entry, one walk. */
-function canonicalCriteria(filter: TemplateCriteria): TemplateCriteria {
-  const list = <T extends string>(values: readonly T[] | null) =>
-    values === null ? null : [...new Set(values)].sort();
-  return {
-    categories: list(filter.categories),
-    domains: list(filter.domains),
-    complexity: list(filter.complexity),
-    keywords: list(filter.keywords),
-    minRating: filter.minRating,
-    verified: filter.verified,
-    validated: filter.validated,
-    researchUser: filter.researchUser,
-    connectionTypes: list(filter.connectionTypes),
-    packageManagers: list(filter.packageManagers),
-    licenses: list(filter.licenses),
-    updatedSinceMs: filter.updatedSinceMs,
-  };
-}
-
-function checkRequired(registries: readonly VisibleRegistry[], required: readonly string[]): void {
-  for (const name of required) {
-    if (registries.some(({ source }) => source.info.name === name)) continue;
-    throw new BadUserInput(
-      'require',
-      `"require" must name registries that the search asks; "${name}" is left out by its filter. Ask it, or do not require it.`,
-    );
   }
 }
 

@@ -1,15 +1,15 @@
 /**
- * Streams of registries that sort: totally (TotalStream), or by the key with ties in an order of their own (KeyedStream).
- * What they claim is checked on every window; a claim that proves wrong throws OrderWeakened, and the page starts again
- * with the list read the slower way.
+ * What the streams of registries that sort have in common (totally: total-stream.ts; by the key, with ties in an order of
+ * their own: keyed-stream.ts). What they claim is checked on every window; a claim that proves wrong throws OrderWeakened,
+ * and the page starts again with the list read the slower way.
  */
 import type { CatalogRow } from '../domain/template.ts';
 import type { VisibleRegistry } from './answers.ts';
 import { inspectOrder, positionOfRow } from './list-order.ts';
 import type { ListReader } from './list-reader.ts';
-import { type ComparePositions, compareKeys, type Position, sortKeyOf } from './order.ts';
+import { type ComparePositions, type Position, sortKeyOf } from './order.ts';
 import { seekBoundary, seekEnd } from './seek.ts';
-import { type Entry, hashRow, RegistryStream, type StreamContext, type StreamStart } from './stream.ts';
+import { type Entry, RegistryStream, type StreamContext, type StreamStart } from './stream.ts';
 import type { ListOrder } from './traits.ts';
 
 /** Thrown while a page is made: the registry sorts less well than was believed when its stream was chosen. */
@@ -26,7 +26,7 @@ export class OrderWeakened extends Error {
   }
 }
 
-interface PlacedRow {
+export interface PlacedRow {
   readonly row: CatalogRow;
   readonly offset: number;
 }
@@ -38,7 +38,7 @@ interface SortedStreamOptions {
   readonly groupRows: number;
 }
 
-abstract class SortedStream extends RegistryStream {
+export abstract class SortedStream extends RegistryStream {
   protected readonly options: SortedStreamOptions;
   /** The next row to read (forwards), or the one behind it (backwards); null: not located yet. */
   protected at: number | null = null;
@@ -155,175 +155,4 @@ abstract class SortedStream extends RegistryStream {
 function isWeaker(seen: ListOrder, believed: ListOrder): boolean {
   if (believed === 'UNSORTED' || seen === believed) return false;
   return seen === 'UNSORTED' || (seen === 'BY_KEY' && believed === 'TOTAL');
-}
-
-export class TotalStream extends SortedStream {
-  protected override readonly believed = 'TOTAL';
-  /**
-   * Set when the walk began in good faith and the registry was caught later: the walk goes on in the registry's own order
-   * from the last row that was consumed, so that nothing is repeated or lost; new walks read it the slower way.
-   */
-  #asItIs = false;
-  #held: Entry[] = [];
-  #last: Position | null = null;
-
-  protected override isBehindStart(row: CatalogRow): boolean {
-    const { position } = this.start;
-    if (position === null) return true;
-    const order = this.options.forwardCompare(this.positionOf(row), position);
-    return this.context.direction === 'FORWARD' ? order > 0 : order >= 0;
-  }
-
-  /**
-   * For a walk that began in good faith: takes it up at the very row it stopped at, if that row is still there and if rows
-   * behind it belong before the mark, so that a better reading would take them for consumed. Says whether it does. Read
-   * `known`, the weaker way, the walk goes on in order otherwise.
-   */
-  async takeUpAsItIs(known: ListOrder): Promise<boolean> {
-    const { hint, rowHash, position } = this.start;
-    if (rowHash === null || hint === 0 || position === null) return false;
-    const { reader, context } = this;
-    const window = await reader.load(Math.floor((hint - 1) / reader.windowSize));
-    if (hashRow(window.rows[hint - 1 - window.start]) !== rowHash) return false;
-    const forward = context.direction === 'FORWARD';
-    const next = forward ? hint : hint - 1;
-    if (known === 'BY_KEY' && !(await this.#hasPassedOver(next, position))) return false;
-    this.at = next;
-    this.#asItIs = true;
-    return true;
-  }
-
-  /** Whether a row of the position's key that was not consumed stands before it in the order of the walk. */
-  async #hasPassedOver(next: number, position: Position): Promise<boolean> {
-    const { reader, context } = this;
-    const step = context.direction === 'FORWARD' ? 1 : -1;
-    for (let offset = step === 1 ? next : next - 1; offset >= 0; offset += step) {
-      const window = await reader.load(Math.floor(offset / reader.windowSize));
-      const row = window.rows[offset - window.start];
-      if (row === undefined) return false;
-      if (row === null) continue;
-      const place = this.positionOf(row);
-      if (place.key !== position.key) return false;
-      if (context.compare(place, position) <= 0) return true;
-    }
-    return false;
-  }
-
-  protected override check(rows: readonly (CatalogRow | null | undefined)[], start: number): void {
-    if (!this.#asItIs) super.check(rows, start);
-  }
-
-  protected override async relocate(at: number): Promise<number> {
-    const last = this.#last;
-    if (this.#asItIs || last === null) return last === null ? await this.locateStart() : at;
-    const forward = this.context.direction === 'FORWARD';
-    const { forwardCompare } = this.options;
-    return await seekBoundary(
-      this.reader,
-      (row) => {
-        const order = forwardCompare(this.positionOf(row), last);
-        return forward ? order <= 0 : order < 0;
-      },
-      at,
-    );
-  }
-
-  protected override async readOn(): Promise<readonly Entry[] | 'END' | { readonly barrier: Position }> {
-    while (!this.exhausted) {
-      const entries: Entry[] = this.#held;
-      this.#held = [];
-      if (this.scanIsUsedUp && this.#last !== null) return entries.length > 0 ? entries : { barrier: this.#last };
-      for (const { row, offset } of await this.nextRows()) {
-        const entry = this.toEntry(row, offset + 1);
-        // The same entry once more: a registry that repeats itself.
-        if (this.#last?.name === row.name && this.context.compare(this.#last, entry) === 0) continue;
-        this.#last = entry;
-        if (this.context.accepts(row, this)) entries.push(entry);
-      }
-      this.#holdOpenTies(entries);
-      if (entries.length > 0) return entries;
-    }
-    return 'END';
-  }
-
-  /**
-   * Until the registry's ties were seen in order often enough, the ties at the end of a window wait for the next one: a row
-   * that should have come before them may be there.
-   */
-  #holdOpenTies(entries: Entry[]): void {
-    const { order } = this.reader.list;
-    if (this.exhausted || this.#asItIs || order.field === 'NAME' || this.reader.traits.areTiesTrusted(order)) return;
-    let open = entries.length;
-    const key = this.#last?.key;
-    while (open > 0 && entries[open - 1]?.key === key) open -= 1;
-    this.#held = entries.splice(open);
-  }
-}
-
-export class KeyedStream extends SortedStream {
-  protected override readonly believed = 'BY_KEY';
-  #group: PlacedRow[] = [];
-  /** Everything up to here was given out or refused. */
-  #done: Position | null = this.start.position;
-
-  /** By key alone: the group of the position's key is read whole, and its consumed rows are skipped by their place. */
-  protected override isBehindStart(row: CatalogRow): boolean {
-    if (this.#done === null) return true;
-    const { order } = this.reader.list;
-    const compared = compareKeys(sortKeyOf(row, order), this.#done.key, order.direction === 'ASC' ? 1 : -1);
-    return this.context.direction === 'FORWARD' ? compared >= 0 : compared > 0;
-  }
-
-  protected override async relocate(at: number): Promise<number> {
-    this.#group = [];
-    return this.#done === null ? await this.locateStart() : await this.locate(at);
-  }
-
-  protected override async readOn(): Promise<readonly Entry[] | 'END' | { readonly barrier: Position }> {
-    while (!this.exhausted) {
-      const done = this.#done;
-      if (this.scanIsUsedUp && done !== null && done !== this.start.position) return { barrier: done };
-      const entries = this.#takeWholeGroups(await this.nextRows());
-      if (entries.length > 0) return entries;
-    }
-    return 'END';
-  }
-
-  /** Adds the rows to the open group; sorts and gives out every group that is complete by them. */
-  #takeWholeGroups(rows: readonly PlacedRow[]): Entry[] {
-    const { order } = this.reader.list;
-    const keyAt = (index: number) => {
-      const placed = this.#group[index];
-      return placed === undefined ? undefined : sortKeyOf(placed.row, order);
-    };
-    this.#group.push(...rows);
-    let whole = this.#group.length;
-    if (!this.exhausted) {
-      const open = keyAt(whole - 1);
-      while (whole > 0 && keyAt(whole - 1) === open) whole -= 1;
-      if (whole === 0 && this.#group.length >= this.options.groupRows) {
-        throw new OrderWeakened(this.reader.source.info.name, 'UNSORTED');
-      }
-    }
-    const names = new Set<string>();
-    const entries: Entry[] = [];
-    let groupStart = 0;
-    for (let index = 0; index < whole; index += 1) {
-      const placed = this.#group[index];
-      if (placed === undefined) break;
-      if (index === 0 || keyAt(index) !== keyAt(index - 1)) {
-        groupStart = placed.offset;
-        names.clear();
-      }
-      if (names.has(placed.row.name)) continue;
-      names.add(placed.row.name);
-      entries.push(this.toEntry(placed.row, groupStart));
-    }
-    this.#group.splice(0, whole);
-    entries.sort(this.context.compare);
-    const before = this.#done;
-    const fresh = before === null ? entries : entries.filter((entry) => this.context.compare(entry, before) > 0);
-    this.#done = fresh.at(-1) ?? before;
-    return fresh.filter((entry) => this.context.accepts(entry.row, this));
-  }
 }

@@ -77,8 +77,15 @@ const DETAILS: readonly Detail[] = [
 
 /** A number that stands for a registry's name in cursors: 24 bits of its SHA-256. */
 export function registryIdOf(name: string): number {
-  return createHash('sha256').update(name).digest().readUIntBE(0, 3);
+  const known = idsOfNames.get(name);
+  if (known !== undefined) return known;
+  const id = createHash('sha256').update(name).digest().readUIntBE(0, 3);
+  idsOfNames.set(name, id);
+  return id;
 }
+
+/** Of configured registries alone, so there are no more than these. */
+const idsOfNames = new Map<string, number>();
 
 interface SealingKeys {
   readonly encryption: Uint8Array;

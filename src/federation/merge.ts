@@ -25,6 +25,8 @@ export interface MergeContext {
   /** In the direction of the walk. */
   readonly compare: ComparePositions;
   readonly collapse: CollapseDecisions | null;
+  /** Of the page, on the clock of `performance.now()`. */
+  readonly deadlineMs: number;
   /** Turns what a stream threw into its failure; throws on what is none. */
   asFailure(error: unknown): RegistryFailure;
 }
@@ -38,7 +40,8 @@ export async function mergePage(
   const { compare, collapse } = context;
   const entries: Entry[] = [];
   let end: Position | null = null;
-  const readOn = () => fillAll(streams, () => end, context);
+  const needed = () => count - entries.length + 1;
+  const readOn = () => fillAll(streams, { mark: () => end, needed }, context);
   for (;;) {
     if (entries.length === count && streams.some(({ head }) => head !== null && isKept(head, collapse))) {
       return { entries, hasMore: true, isBounded: false, end };
@@ -54,7 +57,7 @@ export async function mergePage(
     if (next === null) return { entries, hasMore: false, isBounded: false, end };
     const verdict = collapse === null ? 'KEEP' : collapse.verdict(next);
     if (verdict === 'ASK') {
-      await collapse?.ask(upcoming(streams, Math.max(MIN_BATCH, 2 * (count - entries.length + 1)), compare));
+      await collapse?.ask(upcoming(streams, Math.max(MIN_BATCH, 2 * needed()), compare));
       continue;
     }
     if (verdict === 'KEEP' && entries.length === count) return { entries, hasMore: true, isBounded: false, end };
@@ -68,16 +71,49 @@ function isKept(head: Entry, collapse: CollapseDecisions | null): boolean {
   return collapse === null || collapse.verdict(head) === 'KEEP';
 }
 
-async function fillAll(
-  streams: readonly RegistryStream[],
-  mark: () => Position | null,
-  context: MergeContext,
-): Promise<void> {
+/** Where the page stands while its streams are filled: the last place reached, and how many entries it may still want. */
+interface Progress {
+  mark(): Position | null;
+  needed(): number;
+}
+
+/**
+ * Fills every stream that has run out. One that is slow must cost its own rows alone: when half of the time is gone, what the
+ * page will want of the others is read and asked for meanwhile, so that it can be made when the deadline strikes.
+ */
+async function fillAll(streams: readonly RegistryStream[], progress: Progress, context: MergeContext): Promise<void> {
   const wanting = streams.filter((stream) => stream.wantsRows);
   if (wanting.length === 0) return;
+  const pending = new Set(wanting);
   // Settled, not raced: when one throws a defect, none of the others may reject unheard.
-  const settled = await Promise.allSettled(wanting.map((stream) => stream.fill(mark, context.asFailure)));
-  for (const result of settled) if (result.status === 'rejected') throw result.reason;
+  const fills = Promise.allSettled(
+    wanting.map((stream) => stream.fill(progress.mark, context.asFailure).finally(() => pending.delete(stream))),
+  );
+  let ahead: Promise<PromiseSettledResult<void>[]> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  if (streams.length > 1 && Number.isFinite(context.deadlineMs)) {
+    const halfTimeMs = Math.max(0, (context.deadlineMs - performance.now()) / 2);
+    timer = setTimeout(() => {
+      ahead = Promise.allSettled([prepare(streams, pending, progress, context)]);
+    }, halfTimeMs);
+  }
+  const settled: PromiseSettledResult<void>[] = await fills;
+  clearTimeout(timer);
+  for (const result of [...settled, ...((await ahead) ?? [])]) if (result.status === 'rejected') throw result.reason;
+}
+
+/** Reads ahead of every stream that is not waited for, and has collapse ask about what they will bring. */
+async function prepare(
+  streams: readonly RegistryStream[],
+  pending: ReadonlySet<RegistryStream>,
+  progress: Progress,
+  context: MergeContext,
+): Promise<void> {
+  const needed = progress.needed();
+  const idle = streams.filter((stream) => !pending.has(stream));
+  await Promise.all(idle.map((stream) => stream.readAhead(needed, context.asFailure)));
+  if (context.collapse === null) return;
+  await context.collapse.ask(upcoming(idle, Math.max(MIN_BATCH, 2 * needed), context.compare));
 }
 
 function earliestHead(streams: readonly RegistryStream[], compare: ComparePositions): Entry | null {

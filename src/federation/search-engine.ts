@@ -23,7 +23,7 @@ import { OrderWeakened } from './sorted-stream.ts';
 import type { ListQuery } from './span-reader.ts';
 import type { Direction, RegistryStream, StreamContext } from './stream.ts';
 import { RegistryTraits } from './traits.ts';
-import { fingerprintSearch, WalkStart } from './walk.ts';
+import { fingerprintSearch, rankRegistries, WalkStart } from './walk.ts';
 
 /** How often a page starts again because a registry sorts less well than was believed: twice for each, at most. */
 const MAX_RESTARTS = 200;
@@ -39,6 +39,7 @@ export interface SearchEngineOptions {
 }
 
 export class SearchEngine {
+  readonly #sources: readonly RegistrySource[];
   readonly #search: SearchConfig;
   readonly #seal: CursorSeal;
   readonly #isClaimedElsewhere: IsClaimedElsewhere | null;
@@ -47,6 +48,7 @@ export class SearchEngine {
   readonly #catalogs: ReadonlyMap<string, NameCatalog>;
 
   constructor(options: SearchEngineOptions) {
+    this.#sources = options.sources;
     this.#search = options.search;
     this.#seal = new CursorSeal(options.secrets);
     this.#isClaimedElsewhere = options.isClaimedElsewhere;
@@ -152,10 +154,10 @@ export class SearchEngine {
     compare: ComparePositions,
   ): WalkStart {
     const { cursor, direction } = request.page;
-    if (cursor === null) return new WalkStart(null, registries, direction, compare);
+    if (cursor === null) return new WalkStart(null, new Map(), direction, compare);
     const state = this.#seal.open(cursor, fingerprint);
     if (state === null) throw new BadCursor(direction === 'FORWARD' ? 'after' : 'before');
-    return new WalkStart(state, registries, direction, compare);
+    return new WalkStart(state, rankRegistries(registries, this.#sources), direction, compare);
   }
 
   /** The name of the row that a cursor had no room to name in full; null where it is gone or its registry is silent. */
@@ -228,6 +230,7 @@ export class SearchEngine {
         const merged = await mergePage(streams, count, {
           compare: setting.context.compare,
           collapse: decisions,
+          deadlineMs: setting.deadlineMs,
           asFailure,
         });
         return { streams, merged, rows };

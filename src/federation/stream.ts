@@ -111,6 +111,27 @@ export abstract class RegistryStream {
     }
   }
 
+  /**
+   * Reads on until so many entries are buffered, the list ends or a bound is reached. A failure is not kept: `fill` meets it
+   * again when these entries are used up, and knows then where the page stands.
+   */
+  async readAhead(count: number, asFailure: (error: unknown) => RegistryFailure): Promise<void> {
+    while (this.state.type === 'OPEN' && this.#buffer.length - this.#next < count) {
+      try {
+        const result = await this.readOn();
+        if (result === 'END') this.state = { type: 'ENDED' };
+        else if ('barrier' in result) this.state = { type: 'BOUNDED', barrier: result.barrier };
+        else {
+          this.#buffer = [...this.buffered, ...result];
+          this.#next = 0;
+        }
+      } catch (error) {
+        asFailure(error);
+        return;
+      }
+    }
+  }
+
   /** Its own start, unless the page has come further: everything of this stream up to there was consumed. */
   #reached(mark: Position | null): Position | null {
     const { position } = this.start;

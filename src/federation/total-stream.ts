@@ -79,17 +79,18 @@ export class TotalStream extends SortedStream {
 
   protected override async readOn(): Promise<readonly Entry[] | 'END' | { readonly barrier: Position }> {
     while (!this.exhausted) {
+      if (this.scanIsUsedUp && this.#last !== null && this.#held.length === 0) return { barrier: this.#last };
+      const rows = this.scanIsUsedUp && this.#last !== null ? [] : await this.nextRows();
       const entries: Entry[] = this.#held;
       this.#held = [];
-      if (this.scanIsUsedUp && this.#last !== null) return entries.length > 0 ? entries : { barrier: this.#last };
-      for (const { row, offset } of await this.nextRows()) {
+      for (const { row, offset } of rows) {
         const entry = this.toEntry(row, offset + 1);
         // The same entry once more: a registry that repeats itself.
         if (this.#last?.name === row.name && this.context.compare(this.#last, entry) === 0) continue;
         this.#last = entry;
         if (this.context.accepts(row, this)) entries.push(entry);
       }
-      this.#holdOpenTies(entries);
+      if (rows.length > 0) this.#holdOpenTies(entries);
       if (entries.length > 0) return entries;
     }
     return 'END';

@@ -1,5 +1,6 @@
 /** Where each registry takes a walk up: an opened cursor, in terms of the registries that the caller sees now. */
 import { createHash } from 'node:crypto';
+import type { RegistrySource } from '../domain/registry.ts';
 import type { VisibleRegistry } from './answers.ts';
 import { digestText } from './bytes.ts';
 import { type CursorMark, type CursorPlace, type CursorState, registryIdOf } from './cursor.ts';
@@ -40,6 +41,23 @@ export function fingerprintSearch(
     .digest();
 }
 
+/**
+ * The ranks of registries by their numbers in cursors. One that the caller may not see stands between those that the caller
+ * sees, so that a place at one of its rows divides their rows as it did.
+ */
+export function rankRegistries(
+  visible: readonly VisibleRegistry[],
+  all: readonly RegistrySource[],
+): ReadonlyMap<number, number> {
+  return new Map(
+    all.map(({ info }) => {
+      const seen = visible.find(({ source }) => source.info.name === info.name);
+      const before = visible.filter(({ source }) => source.info.rank < info.rank).length;
+      return [registryIdOf(info.name), seen === undefined ? before - 0.5 : seen.priority - 1];
+    }),
+  );
+}
+
 /** An opened cursor, in terms of the registries that the caller sees now. */
 export class WalkStart {
   /** The last place that was shown; null at the beginning of a walk. */
@@ -51,14 +69,13 @@ export class WalkStart {
 
   constructor(
     state: CursorState | null,
-    registries: readonly VisibleRegistry[],
+    ranks: ReadonlyMap<number, number>,
     direction: Direction,
     forwardCompare: ComparePositions,
   ) {
     this.#state = state;
     this.#direction = direction;
     this.#forwardCompare = forwardCompare;
-    const ranks = new Map(registries.map(({ source, priority }) => [registryIdOf(source.info.name), priority - 1]));
     for (const mark of marksOf(state)) {
       const hint = state?.registries.find((each) => each.registryId === mark.registryId)?.hint ?? 0;
       this.#positions.set(mark, toPosition(mark, ranks.get(mark.registryId) ?? mark.rank - 0.5, hint));

@@ -69,6 +69,7 @@ function take(streams: readonly RegistryStream[], count: number) {
   return mergePage(streams, count, {
     compare,
     collapse: null,
+    deadlineMs: Number.POSITIVE_INFINITY,
     asFailure: (error) => {
       if (error instanceof RegistryFailure) return error;
       throw error;

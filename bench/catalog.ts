@@ -1,7 +1,7 @@
 /** What the benchmarks' registries hold and what is searched for: made by a seeded generator, so that each run is alike. */
 
 /** Words of titles and descriptions; a query is some of them. */
-export const VOCABULARY: readonly string[] = (
+const VOCABULARY: readonly string[] = (
   'python genomics climate imaging cluster notebook pipeline container analysis training inference alignment assembly ' +
   'variant expression spectra molecule docking folding lattice plasma neutron telescope survey satellite ocean glacier ' +
   'hydrology sediment catalyst polymer battery photon laser quantum circuit tensor gradient bayes regression cohort ' +

@@ -5,7 +5,7 @@ import { createGateway, type Gateway } from '../../src/gateway.ts';
 import { type Listener, listen } from '../../src/server/listen.ts';
 import { type Remote, serveCommands, startProcess } from './remote.ts';
 
-export interface GatewayOptions {
+interface GatewayOptions {
   readonly registryUrls: readonly string[];
   /** Members of each registry's configuration. */
   readonly settings?: Readonly<Record<string, unknown>>;

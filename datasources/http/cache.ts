@@ -4,7 +4,7 @@ import type { Layer, UpstreamObserver, UpstreamRequest, UpstreamResponse } from 
 
 /** A 404 is kept this long at most: a template that was just published must not stay unknown for an hour. */
 const ABSENCE_LIFETIME_MS = 60_000;
-/** A parsed body weighs about this many times its text. */
+/** A parsed body weighs about this many times its bytes. */
 const PARSED_WEIGHT = 3;
 
 /** Beyond this (24 days) Node's timers fire at once; no call takes as long. */
@@ -27,16 +27,39 @@ export interface CacheLayerOptions {
   readonly observer: UpstreamObserver;
 }
 
-/** An answer in the cache. The class is how one is told apart from whatever else a store might hold. */
+/**
+ * An answer in the cache: as the bytes that came, until it is used again, as what was parsed from them afterwards. Most
+ * windows of a search are never used again, and thousands of small objects in each would be carried along by every
+ * collection of garbage: that costs a search more than parsing a window a second time does. The class is how an answer is
+ * told apart from whatever else a store might hold.
+ */
 class CachedAnswer {
-  readonly response: UpstreamResponse;
   readonly freshUntilMs: number;
-  readonly sizeBytes: number;
+  #response: UpstreamResponse;
 
   constructor(response: UpstreamResponse, freshUntilMs: number) {
-    this.response = response;
     this.freshUntilMs = freshUntilMs;
-    this.sizeBytes = response.sizeBytes * PARSED_WEIGHT;
+    this.#response = response.body === null ? response : { ...response, value: null };
+  }
+
+  get sizeBytes(): number {
+    return this.#response.sizeBytes * (this.isParsed ? PARSED_WEIGHT : 1);
+  }
+
+  get isParsed(): boolean {
+    return this.#response.body === null;
+  }
+
+  /** What can be told without the value. */
+  get head(): Pick<UpstreamResponse, 'etag' | 'fetchedAtMs'> {
+    return this.#response;
+  }
+
+  /** The whole answer; `parse` is that of the request, whose path says how an answer to it is parsed. */
+  read(parse: UpstreamRequest['parse']): UpstreamResponse {
+    const { body } = this.#response;
+    if (body !== null) this.#response = { ...this.#response, value: parse(body), body: null };
+    return this.#response;
   }
 }
 
@@ -55,12 +78,12 @@ export function createCacheLayer(options: CacheLayerOptions): Layer {
     const cached = found instanceof CachedAnswer ? found : null;
     if (cached !== null && isFresh(cached, request)) {
       options.observer.onCacheOutcome('HIT');
-      return { ...cached.response, cache: 'HIT' };
+      return { ...use(key, request, cached), cache: 'HIT' };
     }
     if (request.deadlineMs <= performance.now()) {
-      return standIn(cached, new RegistryFailure('TIMEOUT', options.registryName, { refusedHere: true }));
+      return standIn(key, request, cached, new RegistryFailure('TIMEOUT', options.registryName, { refusedHere: true }));
     }
-    const etag = cached?.response.etag ?? null;
+    const etag = cached?.head.etag ?? null;
     const call = next(etag === null ? request : { ...request, etag }).then(
       (response) => keep(key, request, response, cached),
       (failure: unknown) => forget(key, failure),
@@ -70,16 +93,30 @@ export function createCacheLayer(options: CacheLayerOptions): Layer {
       options.observer.onCacheOutcome(response.cache);
       return response;
     } catch (failure) {
-      return standIn(cached, failure);
+      return standIn(key, request, cached, failure);
     }
   };
+
+  /** From now on it is kept parsed, and weighs more. */
+  function use(key: string, request: UpstreamRequest, cached: CachedAnswer): UpstreamResponse {
+    if (cached.isParsed) return cached.read(request.parse);
+    const response = cached.read(request.parse);
+    const keepMs = cached.freshUntilMs + options.staleIfErrorMs - Date.now();
+    if (keepMs > 0) void options.store.set(key, cached, keepMs);
+    return response;
+  }
 
   /** Called for everybody who shared the call; only the first has something to do. */
   function keep(key: string, request: UpstreamRequest, answer: UpstreamResponse, cached: CachedAnswer | null) {
     const outcome: CacheOutcome = answer.directives.noStore ? 'BYPASS' : 'MISS';
     const response: UpstreamResponse =
       answer.outcome === 'UNCHANGED' && cached !== null
-        ? { ...cached.response, fetchedAtMs: answer.fetchedAtMs, directives: answer.directives, cache: outcome }
+        ? {
+            ...use(key, request, cached),
+            fetchedAtMs: answer.fetchedAtMs,
+            directives: answer.directives,
+            cache: outcome,
+          }
         : { ...answer, cache: outcome };
     if (kept.has(answer)) return response;
     kept.add(answer);
@@ -97,11 +134,16 @@ export function createCacheLayer(options: CacheLayerOptions): Layer {
     throw failure;
   }
 
-  function standIn(cached: CachedAnswer | null, failure: unknown): UpstreamResponse {
+  function standIn(
+    key: string,
+    request: UpstreamRequest,
+    cached: CachedAnswer | null,
+    failure: unknown,
+  ): UpstreamResponse {
     if (cached !== null && failure instanceof RegistryFailure && !isAnswer(failure)) {
       if (options.staleIfErrorMs > 0 && Date.now() <= cached.freshUntilMs + options.staleIfErrorMs) {
         options.observer.onCacheOutcome('STALE');
-        return { ...cached.response, cache: 'STALE', staleBecause: failure };
+        return { ...use(key, request, cached), cache: 'STALE', staleBecause: failure };
       }
     }
     options.observer.onCacheOutcome('MISS');
@@ -110,7 +152,7 @@ export function createCacheLayer(options: CacheLayerOptions): Layer {
 }
 
 function isFresh(cached: CachedAnswer, request: UpstreamRequest): boolean {
-  return Date.now() < cached.freshUntilMs && cached.response.fetchedAtMs >= request.notBeforeMs;
+  return Date.now() < cached.freshUntilMs && cached.head.fetchedAtMs >= request.notBeforeMs;
 }
 
 /** The configured lifetime bounds what the registry grants; the registry may ask for less. */

@@ -65,6 +65,8 @@ export interface UpstreamResponse {
   /** PRESENT: `value` is what `parse` made. ABSENT: a 404 that is an answer, `value` null. UNCHANGED: a 304. */
   readonly outcome: 'PRESENT' | 'ABSENT' | 'UNCHANGED';
   readonly value: unknown;
+  /** What `value` was, or will be, parsed from; null: kept as the value alone, or there was no body. */
+  readonly body: ReceivedBody | null;
   /** Of the decompressed body: what the answer weighs in a cache. */
   readonly sizeBytes: number;
   readonly etag: string | null;

@@ -77,6 +77,7 @@ async function toResponse(
 ): Promise<UpstreamResponse> {
   const { statusCode, headers } = answer;
   const base = {
+    body: null,
     etag: headers.etag ?? null,
     directives: readDirectives(headers),
     fetchedAtMs: Date.now(),
@@ -87,7 +88,7 @@ async function toResponse(
     const decoded = decodeBody(registryName, answer, request.maxBytes);
     const body = decoded instanceof Promise ? await decoded : decoded;
     try {
-      return { ...base, outcome: 'PRESENT', value: request.parse(body), sizeBytes: body.bytes.length };
+      return { ...base, outcome: 'PRESENT', value: request.parse(body), body, sizeBytes: body.bytes.length };
     } catch (error) {
       if (error instanceof RegistryFailure) throw error;
       throw new RegistryFailure('PROTOCOL', registryName, { cause: error, logDetail: `unreadable: ${String(error)}` });

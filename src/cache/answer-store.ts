@@ -9,7 +9,7 @@ interface Weighed {
   readonly sizeBytes: number;
 }
 
-/** A cache of answers that were parsed already. Whoever reads one shares the object and must not change it. */
+/** A cache of answers, kept as the objects they are. Whoever reads one shares the object and must not change it. */
 export interface AnswerStore {
   /** undefined: not there, or the store is out of order. */
   get(key: string): Promise<unknown>;

@@ -152,7 +152,7 @@ export function describeRegistryContract(name: string, makeSource: () => Promise
       const second = await subject.source.searchRows(BROWSE, soon());
       expect([first.cache, second.cache]).toEqual(['MISS', 'HIT']);
       expect(second.fetchedAtMs).toBe(first.fetchedAtMs);
-      expect(second.value).toBe(first.value);
+      expect(second.value).toEqual(first.value);
       expect(second.staleBecause).toBeNull();
     });
 

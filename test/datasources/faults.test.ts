@@ -60,7 +60,7 @@ describe('a fault of a registry is told as what it is', () => {
       if (EXPECTED[name]?.stale) {
         const answer = await call;
         expect(answer).toMatchObject({ cache: 'STALE', fetchedAtMs: page.fetchedAtMs });
-        expect(answer.value).toBe(page.value);
+        expect(answer.value).toEqual(page.value);
         expect(answer.staleBecause?.type).toBe(EXPECTED[name]?.type);
       } else {
         expect((await failureOf(call)).type).toBe(EXPECTED[name]?.type);

@@ -59,8 +59,13 @@ export function readVersion(value: unknown, maxLength: number): string | null {
 
 /** Lines, without what is none and without repetition. */
 export function readLines(value: unknown, maxLength = 200): readonly string[] {
-  const lines = readList(value).map((entry) => readLine(entry, maxLength));
-  return [...new Set(lines.filter((line) => line !== null))];
+  const lines: string[] = [];
+  for (const entry of readList(value)) {
+    const line = readLine(entry, maxLength);
+    if (line !== null) lines.push(line);
+  }
+  // Every row of a search has such lists, most of them of a few entries.
+  return lines.length < 2 ? lines : [...new Set(lines)];
 }
 
 export function readFlag(value: unknown): boolean | null {

@@ -89,7 +89,7 @@ function reportOf(result: SearchResult, registry = 'faulty'): RegistrySearchRepo
   return report;
 }
 
-/** Walks on to the end, with as much time as it takes. */
+/** Walks on to the end, with as much time as it takes: the call that hung may have to end first. */
 async function walkOn(view: () => FederationView, from: string | null): Promise<SearchResult[]> {
   const pages: SearchResult[] = [];
   let cursor = from;
@@ -97,7 +97,7 @@ async function walkOn(view: () => FederationView, from: string | null): Promise<
     const page: SearchResult = await view().search(browse(forward(20, cursor), { timeoutMs: 8_000 }));
     pages.push(page);
     cursor = page.endCursor() ?? cursor;
-  } while (pages.at(-1)?.hasNextPage);
+  } while (pages.at(-1)?.hasNextPage || (pages.at(-1)?.partial && pages.length < 10));
   return pages;
 }
 
@@ -114,7 +114,7 @@ describe('a registry that fails', () => {
       await using gateway = await openFederation(
         servers,
         { timeout: TIMEOUT_MS, window: 10 },
-        { timeouts: { search: 2_000 }, ...CACHES[cache] },
+        { timeouts: { search: 700 }, ...CACHES[cache] },
       );
       // Brings the cache to what it shall be, and shows that everything is well.
       expect((await walkOn(gateway.view, null)).flatMap(namesOf)).toEqual(namesIn(...REGISTRIES));
@@ -174,7 +174,7 @@ describe('a registry that fails', () => {
       await using gateway = await openFederation(servers);
       const result = await gateway.view().search(browse(forward(5, null)));
       expect(JSON.stringify(reportOf(result).error)).not.toMatch(
-        /127\.0\.0\.1|localhost|upstream secret|sign in|http|E[A-Z]{4,}/,
+        /127\.0\.0\.1|localhost|upstream secret|sign in|http|\bE[A-Z]{4,}\b/,
       );
     }
   });

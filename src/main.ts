@@ -9,6 +9,9 @@ enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/compiled', impo
 // GraphQL checks each value it looks at for a second copy of itself unless told that this is production: a twelfth of the
 // work of a search. It reads the variable when it is loaded, so that everything else is loaded behind this line.
 process.env.NODE_ENV ??= 'production';
+// Until the program says how it stops, there is nothing to finish: a stop that comes while it loads is obeyed at once.
+let stop: () => void = () => process.exit(0);
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop());
 const { runProgram } = await import('./cli/program.ts');
 
 const host: Host = {
@@ -16,7 +19,7 @@ const host: Host = {
   printLine: (line) => void process.stdout.write(`${line}\n`),
   printErrorLine: (line) => void process.stderr.write(`${line}\n`),
   onStop(listener) {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, listener);
+    stop = listener;
   },
   onReload: (listener) => void process.on('SIGHUP', listener),
 };

@@ -8,22 +8,11 @@ import type { VisibleRegistry } from './answers.ts';
 import type { ListReader } from './list-reader.ts';
 import type { Position } from './order.ts';
 import { type CompiledQuery, scoreText } from './relevance.ts';
-import { type Entry, hashRow, RegistryStream, type StreamContext, type StreamStart } from './stream.ts';
+import { anchorsOf, findAnchors, findWindow, type RelevancePlace } from './relevance-place.ts';
+import { type Entry, RegistryStream, type StreamContext, type StreamStart } from './stream.ts';
 
 /** No window came before: nothing is held back. One more than the highest score. */
 const NO_FLOOR = 65_536;
-
-/** Where a relevance walk stands in one registry's list: the window of its last consumed row. */
-export interface RelevancePlace {
-  readonly windowStart: number;
-  /** The floor of this window, then of the windows before it, nearest first; as many as are known. */
-  readonly floors: readonly number[];
-  /**
-   * Fingerprints that find the window again when rows came or went: of the row before it, its first two and its last three
-   * rows. Empty where a cursor had no room for them.
-   */
-  readonly anchors: readonly (number | null)[];
-}
 
 interface ReadRows {
   readonly start: number;
@@ -33,9 +22,6 @@ interface ReadRows {
 
 /** How often rows are read again because the list changed while they were. */
 const MAX_ATTEMPTS = 3;
-const ANCHORS = 6;
-/** Rows around the old place in which a window is looked for. */
-const SEARCH_RADII: readonly number[] = [50, 200, 1000];
 
 interface ScoredWindow {
   readonly start: number;
@@ -176,7 +162,7 @@ export class RelevanceStream extends RegistryStream {
   async #placeBehind(previous: ScoredWindow): Promise<number> {
     await this.reader.load(Math.floor(previous.end / this.reader.windowSize));
     if (this.reader.generation === previous.generation) return previous.end;
-    const found = await this.#findAnchors(previous.start, previous.anchors);
+    const found = await findAnchors(this.reader, previous.start, previous.anchors);
     return found.end ?? previous.end;
   }
 
@@ -185,7 +171,7 @@ export class RelevanceStream extends RegistryStream {
     if (previous.start === 0) return 0;
     await this.reader.load(Math.floor((previous.start - 1) / this.reader.windowSize));
     if (this.reader.generation === previous.generation) return previous.start;
-    const found = await this.#findAnchors(previous.start, previous.anchors);
+    const found = await findAnchors(this.reader, previous.start, previous.anchors);
     return found.start ?? previous.start;
   }
 
@@ -220,7 +206,7 @@ export class RelevanceStream extends RegistryStream {
       floor,
       nextFloor: least,
       generation: this.reader.generation,
-      anchors: [this.reader.rowAt(start - 1), rows[0], rows[1], rows.at(-3), rows.at(-2), rows.at(-1)].map(hashRow),
+      anchors: anchorsOf(this.reader, start, rows),
       atEnd,
       entries: fresh.sort(this.context.compare),
     };
@@ -258,51 +244,10 @@ export class RelevanceStream extends RegistryStream {
     const place = this.#place;
     const { windowSize } = this.reader;
     if (place === null) return { start: 0, end: windowSize };
-    let start = place.windowStart;
-    let end: number | null = null;
-    const { rows } = await this.reader.readRows(start, start + windowSize);
-    if (place.anchors.length === ANCHORS && !this.#isWhereItWas(place, rows)) {
-      const found = await this.#findAnchors(start, place.anchors);
-      start = found.start ?? start;
-      end = found.end !== null && found.end > start ? found.end : null;
-    }
+    const { start, end } = await findWindow(this.reader, place);
     for (const [ago, floor] of place.floors.entries()) {
       const windowStart = start - ago * windowSize;
       if (windowStart >= 0 && !(windowStart === 0 && ago > 0)) this.#floors.set(windowStart, floor);
-    }
-    return { start, end: end ?? start + windowSize };
-  }
-
-  #isWhereItWas(place: RelevancePlace, rows: readonly (CatalogRow | null)[]): boolean {
-    const [before, first] = place.anchors;
-    const startFits = hashRow(rows[0]) === first && hashRow(this.reader.rowAt(place.windowStart - 1)) === before;
-    return startFits && (hashRow(rows.at(-1)) === place.anchors.at(-1) || rows.length < this.reader.windowSize);
-  }
-
-  /** Searches around the old place, wider and wider. Rows may have gone: the neighbours of a boundary tell it as well. */
-  async #findAnchors(
-    windowStart: number,
-    anchors: RelevancePlace['anchors'],
-  ): Promise<{ start: number | null; end: number | null }> {
-    const { windowSize } = this.reader;
-    const [before, first, second, thirdLast, secondLast, last] = anchors;
-    let start: number | null = null;
-    let end: number | null = null;
-    for (const radius of SEARCH_RADII) {
-      const from = Math.max(0, windowStart - radius);
-      const { rows, atEnd } = await this.reader.readRows(from, windowStart + windowSize + radius);
-      const hashes = rows.map(hashRow);
-      const expectedStart = windowStart - from;
-      const startBehind = nearest(hashes, before, expectedStart - 1);
-      start =
-        nearest(hashes, first, expectedStart) ??
-        (startBehind === null ? nearest(hashes, second, expectedStart + 1) : startBehind + 1);
-      const lastLeft = [last, secondLast, thirdLast]
-        .map((hash, ago) => nearest(hashes, hash, (start ?? expectedStart) + windowSize - 1 - ago))
-        .find((found) => found !== null);
-      if (start !== null) start += from;
-      if (lastLeft !== undefined && lastLeft !== null) end = from + lastLeft + 1;
-      if ((start !== null && end !== null) || (atEnd && from === 0)) break;
     }
     return { start, end };
   }
@@ -360,14 +305,4 @@ export class RelevanceStream extends RegistryStream {
       score: forward ? -1 : NO_FLOOR,
     };
   }
-}
-
-/** The index nearest to `expected` at which `hash` stands; null when it does not, or is not known. */
-function nearest(hashes: readonly (number | null)[], hash: number | null | undefined, expected: number): number | null {
-  if (hash === null || hash === undefined) return null;
-  let best: number | null = null;
-  for (const [index, each] of hashes.entries()) {
-    if (each === hash && (best === null || Math.abs(index - expected) < Math.abs(best - expected))) best = index;
-  }
-  return best;
 }

@@ -5,7 +5,7 @@ import type { VisibleRegistry } from './answers.ts';
 import { digestText } from './bytes.ts';
 import { type CursorMark, type CursorPlace, type CursorState, registryIdOf } from './cursor.ts';
 import type { ComparePositions, Position } from './order.ts';
-import type { RelevancePlace } from './relevance-stream.ts';
+import type { RelevancePlace } from './relevance-place.ts';
 import type { ListQuery } from './span-reader.ts';
 import type { Direction, StreamStart } from './stream.ts';
 import type { ListOrder } from './traits.ts';

@@ -1,0 +1,87 @@
+/**
+ * Where a relevance walk stands in a registry's list, and how that is found again when entries came or went: by fingerprints of
+ * the rows around the window's two edges.
+ */
+import type { CatalogRow } from '../domain/template.ts';
+import type { ListReader } from './list-reader.ts';
+import { hashRow } from './stream.ts';
+
+/** Where a relevance walk stands in one registry's list: the window of its last consumed row. */
+export interface RelevancePlace {
+  readonly windowStart: number;
+  /** The floor of this window, then of the windows before it, nearest first; as many as are known. */
+  readonly floors: readonly number[];
+  /**
+   * Fingerprints that find the window again when rows came or went: of the row before it, its first two and its last three
+   * rows. Empty where a cursor had no room for them.
+   */
+  readonly anchors: readonly (number | null)[];
+}
+
+const ANCHORS = 6;
+/** Rows around the old place in which a window is looked for. */
+const SEARCH_RADII: readonly number[] = [50, 200, 1000];
+
+/** The fingerprints of a window that starts at `start`: see `RelevancePlace.anchors`. */
+export function anchorsOf(reader: ListReader, start: number, rows: readonly (CatalogRow | null)[]): (number | null)[] {
+  return [reader.rowAt(start - 1), rows[0], rows[1], rows.at(-3), rows.at(-2), rows.at(-1)].map(hashRow);
+}
+
+/** Rows [start, end) of the place's window, wherever they are now. Rejects with RegistryFailure. */
+export async function findWindow(reader: ListReader, place: RelevancePlace): Promise<{ start: number; end: number }> {
+  const { windowSize } = reader;
+  let start = place.windowStart;
+  let end: number | null = null;
+  const { rows } = await reader.readRows(start, start + windowSize);
+  if (place.anchors.length === ANCHORS && !isWhereItWas(reader, place, rows)) {
+    const found = await findAnchors(reader, start, place.anchors);
+    start = found.start ?? start;
+    end = found.end !== null && found.end > start ? found.end : null;
+  }
+  return { start, end: end ?? start + windowSize };
+}
+
+function isWhereItWas(reader: ListReader, place: RelevancePlace, rows: readonly (CatalogRow | null)[]): boolean {
+  const [before, first] = place.anchors;
+  const startFits = hashRow(rows[0]) === first && hashRow(reader.rowAt(place.windowStart - 1)) === before;
+  return startFits && (hashRow(rows.at(-1)) === place.anchors.at(-1) || rows.length < reader.windowSize);
+}
+
+/** Searches around the old place, wider and wider. Rows may have gone: the neighbours of a boundary tell it as well. */
+export async function findAnchors(
+  reader: ListReader,
+  windowStart: number,
+  anchors: RelevancePlace['anchors'],
+): Promise<{ start: number | null; end: number | null }> {
+  const { windowSize } = reader;
+  const [before, first, second, thirdLast, secondLast, last] = anchors;
+  let start: number | null = null;
+  let end: number | null = null;
+  for (const radius of SEARCH_RADII) {
+    const from = Math.max(0, windowStart - radius);
+    const { rows, atEnd } = await reader.readRows(from, windowStart + windowSize + radius);
+    const hashes = rows.map(hashRow);
+    const expectedStart = windowStart - from;
+    const startBehind = nearest(hashes, before, expectedStart - 1);
+    start =
+      nearest(hashes, first, expectedStart) ??
+      (startBehind === null ? nearest(hashes, second, expectedStart + 1) : startBehind + 1);
+    const lastLeft = [last, secondLast, thirdLast]
+      .map((hash, ago) => nearest(hashes, hash, (start ?? expectedStart) + windowSize - 1 - ago))
+      .find((found) => found !== null);
+    if (start !== null) start += from;
+    if (lastLeft !== undefined && lastLeft !== null) end = from + lastLeft + 1;
+    if ((start !== null && end !== null) || (atEnd && from === 0)) break;
+  }
+  return { start, end };
+}
+
+/** The index nearest to `expected` at which `hash` stands; null when it does not, or is not known. */
+function nearest(hashes: readonly (number | null)[], hash: number | null | undefined, expected: number): number | null {
+  if (hash === null || hash === undefined) return null;
+  let best: number | null = null;
+  for (const [index, each] of hashes.entries()) {
+    if (each === hash && (best === null || Math.abs(index - expected) < Math.abs(best - expected))) best = index;
+  }
+  return best;
+}

@@ -24,7 +24,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
       measureHot({
         registries: 3,
         templatesEach: TEMPLATES_EACH,
-        ...{ rounds: 5, oneByOne: 200, atOnce: 500, clients: 8, warmUp: 1_000 },
+        ...{ rounds: 5, oneByOne: 200, atOnce: 500, clients: 8, warmUp: 600 },
       }),
   },
   {
@@ -33,7 +33,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
       measureCold({
         registries: 3,
         templatesEach: TEMPLATES_EACH,
-        ...{ rounds: 5, oneByOne: 100, atOnce: 200, clients: 8, warmUp: 600 },
+        ...{ rounds: 5, oneByOne: 100, atOnce: 150, clients: 8, warmUp: 500 },
       }),
   },
   {
@@ -61,7 +61,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   {
     name: 'hung',
     run: () =>
-      measureHung({ registries: 19, templatesEach: TEMPLATES_EACH, searches: 200, clients: 4, timeoutMs: 300 }),
+      measureHung({ registries: 19, templatesEach: TEMPLATES_EACH, searches: 150, clients: 4, timeoutMs: 300 }),
   },
   {
     name: 'burst',

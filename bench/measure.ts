@@ -29,7 +29,8 @@ export interface Measurement {
   /** Of one client alone, in milliseconds. */
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** Of its process for one request, in microseconds. */
+  /** Of its process for one request, in microseconds: while one client asks, and while several do at once. */
+  readonly cpuAloneUs: number;
   readonly cpuUs: number;
   readonly requestsPerSecond: number;
 }
@@ -50,7 +51,9 @@ export async function measureRounds(
       const run = runs[(round + offset) % runs.length];
       if (run === undefined) continue;
       const take = () => run.contender.ask(run.next++);
+      const beforeAlone = await readCpuUs(run.contender);
       const latencies = await runClients(take, options.oneByOne, 1);
+      const cpuAloneUs = ((await readCpuUs(run.contender)) - beforeAlone) / options.oneByOne;
       run.contender.check(await take());
       const before = await readCpuUs(run.contender);
       const startedMs = performance.now();
@@ -59,6 +62,7 @@ export async function measureRounds(
       run.rounds.push({
         p50Ms: percentile(latencies, 0.5),
         p99Ms: percentile(latencies, 0.99),
+        cpuAloneUs,
         cpuUs: ((await readCpuUs(run.contender)) - before) / options.atOnce,
         requestsPerSecond: (options.atOnce / tookMs) * 1000,
       });
@@ -68,6 +72,7 @@ export async function measureRounds(
     name: contender.name,
     p50Ms: median(rounds.map((each) => each.p50Ms)),
     p99Ms: median(rounds.map((each) => each.p99Ms)),
+    cpuAloneUs: median(rounds.map((each) => each.cpuAloneUs)),
     cpuUs: median(rounds.map((each) => each.cpuUs)),
     requestsPerSecond: median(rounds.map((each) => each.requestsPerSecond)),
   }));

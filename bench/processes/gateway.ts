@@ -28,7 +28,7 @@ const commands = {
         ...settings,
       })),
     });
-    const gateway = await createGateway(config, { log: pino({ level: 'silent' }) });
+    const gateway = await createGateway(config, { log: pino({ level: 'error' }, process.stderr) });
     const listener = await listen({ host: '127.0.0.1', port: 0, handle: gateway.handle });
     running = { gateway, listener };
     return listener.origin;

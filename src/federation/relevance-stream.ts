@@ -197,7 +197,8 @@ export class RelevanceStream extends RegistryStream {
       least = Math.min(least, score);
       entries.push(this.#toEntry(row, score, { start, ordinal, floor }));
     }
-    const { position } = this.start;
+    // Of the window that the walk stopped in a part was consumed; of those behind it nothing was, whatever the floors are now.
+    const position = this.#place === null || this.#windows.length === 0 ? this.start.position : null;
     const fresh = position === null ? entries : entries.filter((entry) => this.context.compare(entry, position) > 0);
     const window: ScoredWindow = {
       start,

@@ -88,7 +88,10 @@ export abstract class SortedStream extends RegistryStream {
   }
 
   protected async locate(hint: number): Promise<number> {
-    return await seekBoundary(this.reader, (row) => !this.isBehindStart(row), hint);
+    const at = await seekBoundary(this.reader, (row) => !this.isBehindStart(row), hint);
+    // A list that is not sorted after all leads a search for a place astray: what was read on the way must bear it out.
+    for (const window of this.reader.windows.values()) this.check([window.before, ...window.rows], window.start);
+    return at;
   }
 
   /** The next window's rows in walk order; empty when the list is exhausted in this direction. */

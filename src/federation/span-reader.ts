@@ -59,8 +59,6 @@ interface Piece {
 
 /** How often rows that do not fit together are fetched again before the newest are believed. */
 export const MAX_REFETCHES = 2;
-/** Pieces of a list that is read whole are taken to be of one state when they were fetched within this time. */
-const FETCHED_TOGETHER_MS = 2000;
 /** Pieces of one window that are asked for at once, of a registry that gives fewer rows at a time. */
 const PARALLEL_PIECES = 8;
 
@@ -112,10 +110,11 @@ export class SpanReader {
    * `maxRows / maxRequests` rows. Pieces that were not fetched together are fetched again. Rejects with RegistryFailure.
    */
   async readBeginning(maxRows: number, maxRequests: number): Promise<ListBeginning> {
+    const startedMs = Date.now();
     for (let attempt = 0, notBeforeMs = 0; ; attempt += 1) {
-      const read = await this.#readInPieces(maxRows, maxRequests, notBeforeMs);
-      if (read.fits || attempt >= MAX_REFETCHES) return read;
-      notBeforeMs = Date.now();
+      const { answers, ...read } = await this.#readInPieces(maxRows, maxRequests, notBeforeMs);
+      if (attempt >= MAX_REFETCHES || areOfOneReading(answers, startedMs)) return read;
+      notBeforeMs = startedMs;
     }
   }
 
@@ -123,10 +122,10 @@ export class SpanReader {
     maxRows: number,
     maxRequests: number,
     notBeforeMs: number,
-  ): Promise<ListBeginning & { readonly fits: boolean }> {
+  ): Promise<ListBeginning & { readonly answers: readonly Answer<RowPage>[] }> {
     const rows: (CatalogRow | null)[] = [];
     const answers: Answer<RowPage>[] = [];
-    const end = (isWhole: boolean) => ({ rows, isWhole, fits: areFetchedTogether(answers) });
+    const end = (isWhole: boolean) => ({ rows, isWhole, answers });
     while (rows.length < maxRows && answers.length < maxRequests) {
       const pieceRows = Math.min(this.traits.pageCap ?? Number.POSITIVE_INFINITY, Math.ceil(maxRows / maxRequests));
       const offsets = this.#offsetsOfPieces(rows.length, pieceRows, maxRows, maxRequests - answers.length);
@@ -310,9 +309,12 @@ function isDepthRefusal(error: unknown, offset: number): boolean {
   return error instanceof RegistryFailure && error.type === 'INVALID' && offset > 0;
 }
 
-/** Pieces that were fetched at about one time, of a list that had the same length then. */
-function areFetchedTogether(answers: readonly Answer<RowPage>[]): boolean {
-  const times = answers.map(({ fetchedAtMs }) => fetchedAtMs);
+/**
+ * Pieces of a list that was as long all the while, and that were all fetched by this reading, or all by one before it (which
+ * was held to the same).
+ */
+function areOfOneReading(answers: readonly Answer<RowPage>[], startedMs: number): boolean {
   const counts = new Set(answers.map(({ value }) => value.totalCount));
-  return counts.size <= 1 && Math.max(...times) - Math.min(...times) < FETCHED_TOGETHER_MS;
+  const fresh = answers.filter(({ fetchedAtMs }) => fetchedAtMs >= startedMs).length;
+  return counts.size <= 1 && (fresh === 0 || fresh === answers.length);
 }

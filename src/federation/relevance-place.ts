@@ -47,33 +47,52 @@ function isWhereItWas(reader: ListReader, place: RelevancePlace, rows: readonly 
   return startFits && (hashRow(rows.at(-1)) === place.anchors.at(-1) || rows.length < reader.windowSize);
 }
 
-/** Searches around the old place, wider and wider. Rows may have gone: the neighbours of a boundary tell it as well. */
+/**
+ * Searches around the old place, wider and wider. Rows may have gone: the neighbours of an edge tell it as well. Rows may have
+ * moved: one that is found far from where the others say the window went to tells nothing.
+ */
 export async function findAnchors(
   reader: ListReader,
   windowStart: number,
   anchors: RelevancePlace['anchors'],
 ): Promise<{ start: number | null; end: number | null }> {
   const { windowSize } = reader;
-  const [before, first, second, thirdLast, secondLast, last] = anchors;
-  let start: number | null = null;
-  let end: number | null = null;
+  const places = [-1, 0, 1, windowSize - 3, windowSize - 2, windowSize - 1];
+  let edges: { start: number | null; end: number | null } = { start: null, end: null };
   for (const radius of SEARCH_RADII) {
     const from = Math.max(0, windowStart - radius);
     const { rows, atEnd } = await reader.readRows(from, windowStart + windowSize + radius);
     const hashes = rows.map(hashRow);
-    const expectedStart = windowStart - from;
-    const startBehind = nearest(hashes, before, expectedStart - 1);
-    start =
-      nearest(hashes, first, expectedStart) ??
-      (startBehind === null ? nearest(hashes, second, expectedStart + 1) : startBehind + 1);
-    const lastLeft = [last, secondLast, thirdLast]
-      .map((hash, ago) => nearest(hashes, hash, (start ?? expectedStart) + windowSize - 1 - ago))
-      .find((found) => found !== null);
-    if (start !== null) start += from;
-    if (lastLeft !== undefined && lastLeft !== null) end = from + lastLeft + 1;
-    if ((start !== null && end !== null) || (atEnd && from === 0)) break;
+    const found = anchors.map((hash, index) => {
+      const at = nearest(hashes, hash, windowStart - from + (places[index] ?? 0));
+      return at === null ? null : from + at;
+    });
+    edges = edgesOf(withoutMoved(found, places, windowStart, windowSize));
+    if ((edges.start !== null && edges.end !== null) || (atEnd && from === 0)) break;
   }
-  return { start, end };
+  return edges;
+}
+
+/** Leaves out what lies further from the common shift than insertions and deletions within one window explain. */
+function withoutMoved(
+  found: readonly (number | null)[],
+  places: readonly number[],
+  windowStart: number,
+  windowSize: number,
+): readonly (number | null)[] {
+  const shiftOf = (at: number, index: number) => at - windowStart - (places[index] ?? 0);
+  const shifts = found.flatMap((at, index) => (at === null ? [] : [shiftOf(at, index)])).sort((a, b) => a - b);
+  const common = shifts[Math.floor(shifts.length / 2)] ?? 0;
+  const tolerance = Math.max(10, windowSize / 2);
+  return found.map((at, index) => (at !== null && Math.abs(shiftOf(at, index) - common) <= tolerance ? at : null));
+}
+
+/** The window's edges by the anchors that are left: a row that went makes its neighbour the edge. */
+function edgesOf(found: readonly (number | null)[]): { start: number | null; end: number | null } {
+  const [before = null, first = null, second = null, thirdLast = null, secondLast = null, last = null] = found;
+  const start = first ?? (before === null ? second : before + 1);
+  const lastLeft = last ?? secondLast ?? thirdLast;
+  return { start, end: lastLeft === null ? null : lastLeft + 1 };
 }
 
 /** The index nearest to `expected` at which `hash` stands; null when it does not, or is not known. */

@@ -10,11 +10,16 @@ import { Attempt } from './receive.ts';
 export function createTimeoutLayer(registryName: string): Layer {
   return (next) => async (request) => {
     const attempt = new Attempt();
-    const timer = setTimeout(() => attempt.end(new RegistryFailure('TIMEOUT', registryName)), request.timeoutMs);
+    let ending: NodeJS.Immediate | undefined;
+    // One turn later: when this process was too busy to look, what the registry sent in time is read before it is blamed.
+    const timer = setTimeout(() => {
+      ending = setImmediate(() => attempt.end(new RegistryFailure('TIMEOUT', registryName)));
+    }, request.timeoutMs);
     try {
       return await next({ ...request, attempt });
     } finally {
       clearTimeout(timer);
+      clearImmediate(ending);
     }
   };
 }

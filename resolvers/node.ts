@@ -1,5 +1,4 @@
 /** schema/node.graphql */
-import { BadUserInput } from '../src/domain/errors.ts';
 import type { Template } from '../src/domain/template.ts';
 import type { VisibleRegistry } from '../src/federation/answers.ts';
 import { checkListLength } from './arguments.ts';
@@ -24,7 +23,6 @@ export const nodeResolvers = {
   Query: {
     node: (_: unknown, { id }: { id: string }, context: RequestContext) => fetchNode(id, 'id', context),
     nodes: (_: unknown, { ids }: { ids: readonly string[] }, context: RequestContext) => {
-      if (ids.length === 0) throw new BadUserInput('ids', '"ids" must hold at least one id; an empty list was given.');
       return checkListLength('ids', ids).map((id) => fetchNode(id, 'ids', context));
     },
   },

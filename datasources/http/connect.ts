@@ -3,7 +3,7 @@ import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { type Dispatcher, Pool, ProxyAgent } from 'undici';
 import type { RegistryConfig } from '../../src/config/config.ts';
 import type { CertificateView } from '../../src/domain/registry.ts';
-import { guardLookup } from './private-addresses.ts';
+import { guardLookup } from './local-addresses.ts';
 
 /** Without a limiter: more connections to one registry than this help nobody. */
 const MAX_CONNECTIONS = 128;

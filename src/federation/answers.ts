@@ -107,7 +107,10 @@ export interface FederationView {
   /** The template it inherits from, looked up in resolution order; null where it names none or nobody has it. */
   parentOf(template: Template): Promise<Template | null>;
   alternativesTo(template: Template, count: number): Promise<readonly Template[]>;
-  /** Merged by name over the named registries (null: all visible); a registry that fails leaves its counts out. */
+  /**
+   * Merged by name over the named registries (null: all visible); a registry that fails leaves its counts out. Throws
+   * RegistriesUnavailable when all fail.
+   */
   categories(registryNames: readonly string[] | null): Promise<readonly FederatedCategory[]>;
   registriesOfTypes(types: readonly RegistryType[] | null): readonly VisibleRegistry[];
 }

@@ -51,14 +51,15 @@ export class ByteWriter {
     }
   }
 
-  /** A text; of a longer one than `maxBytes` (UTF-8) the beginning and a digest of the whole. */
-  writeText({ text, digest }: KeptText, maxBytes: number): void {
+  /** A text; of a longer one than `maxBytes` (UTF-8) the beginning and a digest of the whole. Says whether it was cut. */
+  writeText({ text, digest }: KeptText, maxBytes: number): boolean {
     const kept = beginningOf(text, maxBytes);
     const keptDigest = digest ?? (kept === text ? null : digestText(text));
     const bytes = Buffer.from(kept);
     this.writeVarint(bytes.length * 2 + (keptDigest === null ? 0 : 1));
     this.#bytes.push(...bytes);
     if (keptDigest !== null) this.#bytes.push(...Buffer.from(keptDigest, 'base64url'));
+    return keptDigest !== null;
   }
 
   toBytes(): Uint8Array {

@@ -24,7 +24,7 @@ export interface CollapseSource {
   readonly stream: RegistryStream;
   readonly catalog: NameCatalog;
   /** All names among its matches, when the whole list lies in memory; null otherwise. */
-  wholeNames(): ReadonlySet<string> | null;
+  wholeNames(): Pick<ReadonlySet<string>, 'has'> | null;
   /** Names among its matches that were read on this page. */
   readNames(): ReadonlySet<string>;
   /** Whether a row or template of it would be shown at all (claims, filters). */
@@ -82,8 +82,8 @@ export class CollapseDecisions {
   #carries(source: CollapseSource, name: string): boolean | null {
     const answered = this.#answers.get(source)?.get(name);
     if (answered !== undefined) return answered;
-    if (source.stream.state.type === 'LOST' || this.#silent.has(source)) return false;
     if (source.readNames().has(name)) return true;
+    if (source.stream.state.type === 'LOST' || this.#silent.has(source)) return false;
     const whole = source.wholeNames();
     if (whole !== null) return whole.has(name);
     return source.catalog.mayCarry(name) === false ? false : null;

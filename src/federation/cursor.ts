@@ -17,6 +17,8 @@ export interface CursorMark {
   /** The rank that the registry had, for when it is gone. */
   readonly rank: number;
   readonly score: number;
+  /** Kept where the name is cut: near there the row is looked for, to read its name again. */
+  readonly hint: number;
 }
 
 /** Where a registry stands: with the walk; before its first or behind its last row; or at a place of its own. */
@@ -148,15 +150,19 @@ function encodeWithin(state: CursorState, maxBytes: number): Uint8Array {
     const payload = encodeState(state, detail);
     if (payload.length <= maxBytes) return payload;
   }
-  return encodeWithin(withFewerPlaces(state), maxBytes);
+  const fewer = withFewerPlaces(state);
+  // More registries than a cursor is made for: what it does not tell of goes on with the walk.
+  const rest = fewer ?? { mark: state.mark, registries: state.registries.slice(0, state.registries.length >> 1) };
+  return encodeWithin(rest, maxBytes);
 }
 
 /**
  * More registries were lost, each at a place of its own, than there is room for: every second of them is set back to the
- * place before it, so that its rows from there on come again rather than get lost.
+ * place before it, so that its rows from there on come again rather than get lost. null: there is nothing to be set back.
  */
-function withFewerPlaces(state: CursorState): CursorState {
+function withFewerPlaces(state: CursorState): CursorState | null {
   const marks = [...new Set(state.registries.flatMap(({ place }) => (place.type === 'OWN' ? [place.mark] : [])))];
+  if (marks.length < 2) return null;
   const kept = new Map<CursorMark, CursorMark>(marks.map((mark, index) => [mark, marks[index - (index % 2)] ?? mark]));
   const registries = state.registries.map((registry): CursorRegistry => {
     const { place } = registry;
@@ -201,16 +207,20 @@ function encodeMark(writer: ByteWriter, mark: CursorMark, detail: Detail): void 
   writer.writeNumber(mark.key);
   writer.writeByte(mark.tier);
   if (mark.tier === 1) writer.writeVarint(Math.max(0, mark.score + 1));
-  writer.writeText(mark.name, detail.nameBytes);
+  const isCut = writer.writeText(mark.name, detail.nameBytes);
   writer.writeUint24(mark.registryId);
   writer.writeVarint(Math.max(0, Math.ceil(mark.rank)));
+  if (isCut) writer.writeVarint(mark.hint);
 }
 
 function decodeMark(reader: ByteReader): CursorMark {
   const key = reader.readNumber();
   const tier = reader.readByte() === 1 ? 1 : 0;
   const score = tier === 1 ? reader.readVarint() - 1 : 0;
-  return { key, tier, score, name: reader.readText(), registryId: reader.readUint24(), rank: reader.readVarint() };
+  const name = reader.readText();
+  const registryId = reader.readUint24();
+  const rank = reader.readVarint();
+  return { key, tier, score, name, registryId, rank, hint: name.digest === null ? 0 : reader.readVarint() };
 }
 
 /** Floors fall slowly, so most windows have the floor of the one before: runs of equal ones fit where single ones do not. */

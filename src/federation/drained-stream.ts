@@ -11,10 +11,9 @@ import { ListReader } from './list-reader.ts';
 import type { ComparePositions } from './order.ts';
 import type { ListQuery } from './span-reader.ts';
 import { type Entry, RegistryStream, type StreamContext, type StreamStart } from './stream.ts';
-import type { RegistryTraits } from './traits.ts';
 
-/** Sorted lists kept at most; each is checked against what the cache below holds before it is used again. */
-const MAX_KEPT_LISTS = 32;
+/** Rows of sorted lists kept at most (about 1 kB each); each list is checked against what the cache below holds before use. */
+const MAX_KEPT_ROWS = 50_000;
 /** Entries that are made at once of a list that lies sorted in memory. */
 const ENTRIES_AT_ONCE = 200;
 
@@ -43,12 +42,20 @@ export class Drains {
   readonly #running = new Map<string, Promise<DrainedList>>();
   readonly #sorted = new Map<string, SortedList>();
 
-  /** Reads the list up to the cap. Equal drains at one time are one. Rejects with RegistryFailure. */
-  drain(source: RegistrySource, list: ListQuery, limits: DrainLimits, traits: RegistryTraits): Promise<DrainedList> {
+  /**
+   * Reads the list of `like` up to the cap. Equal drains at one time are one. `sinceMs`: when the page was begun; what was
+   * fetched for it fits together. Rejects with RegistryFailure.
+   */
+  drain(like: ListReader, limits: DrainLimits, sinceMs: number): Promise<DrainedList> {
+    const { source, list, traits } = like;
     const key = drainKey(source, list);
     const running = this.#running.get(key);
     if (running !== undefined) return running;
-    const started = readUpToCap(source, list, limits, traits).finally(() => this.#running.delete(key));
+    const started = readUpToCap(
+      new ListReader(source, list, limits.rows, traits, Number.POSITIVE_INFINITY),
+      limits,
+      sinceMs,
+    ).finally(() => this.#running.delete(key));
     this.#running.set(key, started);
     return started;
   }
@@ -70,9 +77,11 @@ export class Drains {
     const sorted = placed.map(({ row }) => row);
     this.#sorted.delete(key);
     this.#sorted.set(key, { source: rows, sorted });
-    for (const oldest of this.#sorted.keys()) {
-      if (this.#sorted.size <= MAX_KEPT_LISTS) break;
+    let kept = [...this.#sorted.values()].reduce((sum, list) => sum + list.sorted.length, 0);
+    for (const [oldest, list] of this.#sorted) {
+      if (kept <= MAX_KEPT_ROWS || oldest === key) break;
       this.#sorted.delete(oldest);
+      kept -= list.sorted.length;
     }
     return sorted;
   }
@@ -87,14 +96,8 @@ function withoutRepeatedNames(rows: readonly CatalogRow[]): CatalogRow[] {
   return rows.filter((row) => !names.has(row.name) && names.add(row.name));
 }
 
-async function readUpToCap(
-  source: RegistrySource,
-  list: ListQuery,
-  limits: DrainLimits,
-  traits: RegistryTraits,
-): Promise<DrainedList> {
-  const reader = new ListReader(source, list, limits.rows, traits, Number.POSITIVE_INFINITY);
-  const { rows, isWhole } = await reader.readBeginning(limits.rows, limits.requests);
+async function readUpToCap(reader: ListReader, limits: DrainLimits, sinceMs: number): Promise<DrainedList> {
+  const { rows, isWhole } = await reader.readBeginning(limits.rows, limits.requests, sinceMs);
   return { rows: rows.filter((row) => row !== null), depth: rows.length, reader, capped: !isWhole };
 }
 
@@ -117,12 +120,18 @@ export class DrainedStream extends RegistryStream {
     reader: ListReader,
     start: StreamStart,
     context: StreamContext,
-    shared: { drains: Drains; limits: DrainLimits; forwardCompare: ComparePositions; deadlineMs: number },
+    shared: {
+      drains: Drains;
+      limits: DrainLimits;
+      forwardCompare: ComparePositions;
+      deadlineMs: number;
+      sinceMs: number;
+    },
   ) {
     super(registry, reader, start, context);
     const { drains, limits, forwardCompare } = shared;
     this.#deadlineMs = shared.deadlineMs;
-    this.#drain = () => drains.drain(reader.source, reader.list, limits, reader.traits);
+    this.#drain = () => drains.drain(reader, limits, shared.sinceMs);
     this.#sort = (drained) => drains.sort(reader.list, drained, forwardCompare);
   }
 
@@ -175,8 +184,8 @@ export class DrainedStream extends RegistryStream {
   }
 }
 
-/** Waits for `work` until the deadline (clock of `performance.now()`); the work itself goes on. */
-async function beforeDeadline<T>(work: Promise<T>, deadlineMs: number, registryName: string): Promise<T> {
+/** Waits for `work` until the deadline (clock of `performance.now()`), then rejects with TIMEOUT; the work itself goes on. */
+export async function beforeDeadline<T>(work: Promise<T>, deadlineMs: number, registryName: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(

@@ -1,7 +1,7 @@
 /** The federation: many registries as one, for each caller just those that the caller may see. */
 import { distance } from 'fastest-levenshtein';
 import { type Caller, maySeeRegistry } from '../domain/caller.ts';
-import { BadUserInput, RegistryFailure } from '../domain/errors.ts';
+import { BadUserInput, RegistriesUnavailable, RegistryFailure } from '../domain/errors.ts';
 import type { RegistrySource } from '../domain/registry.ts';
 import type { RegistryType, SearchConfig, SearchRequest } from '../domain/search.ts';
 import { NO_CRITERIA } from '../domain/search.ts';
@@ -147,6 +147,8 @@ class CallerView implements FederationView {
         ? this.registries
         : [...new Set(registryNames)].map((name) => this.registryNamed(name, 'registries'));
     const answers = await Promise.all(asked.map((registry) => this.#categoriesOf(registry)));
+    const failures = answers.flatMap(({ failure }) => (failure === null ? [] : [failure]));
+    if (failures.length > 0 && failures.length === asked.length) throw new RegistriesUnavailable(failures);
     const merged = new Map<string, { count: number | null; registries: VisibleRegistry[] }>();
     for (const { registry, categories } of answers) {
       for (const { name, count } of categories) {
@@ -163,10 +165,11 @@ class CallerView implements FederationView {
 
   async #categoriesOf(registry: VisibleRegistry) {
     try {
-      return { registry, categories: (await registry.source.fetchCategories(this.#callOptions())).value };
+      const { value } = await registry.source.fetchCategories(this.#callOptions());
+      return { registry, categories: value, failure: null };
     } catch (error) {
       if (!(error instanceof RegistryFailure)) throw error;
-      return { registry, categories: [] };
+      return { registry, categories: [], failure: error };
     }
   }
 

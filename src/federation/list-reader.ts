@@ -3,7 +3,7 @@
  * of sharing, whatever the registry lets itself be asked for at once.
  */
 import type { CatalogRow } from '../domain/template.ts';
-import { MAX_REFETCHES, SpanReader } from './span-reader.ts';
+import { isSameRow, MAX_REFETCHES, SpanReader } from './span-reader.ts';
 
 /** Rows [start, start + rows.length) of a list. null: a malformed entry that still takes its place. */
 export interface ListWindow {
@@ -42,13 +42,14 @@ export class ListReader extends SpanReader {
 
   /** The whole list, when every row of it was read; null otherwise. */
   wholeList(): readonly (CatalogRow | null)[] | null {
-    const all: (CatalogRow | null)[] = [];
-    for (let index = 0; ; index += 1) {
+    if (this.reachable !== null) return null;
+    const windows: ListWindow[] = [];
+    for (let index = 0; windows.at(-1)?.atEnd !== true; index += 1) {
       const window = this.#windows.get(index);
       if (window === undefined) return null;
-      all.push(...window.rows);
-      if (window.atEnd) return this.reachable === null ? all : null;
+      windows.push(window);
     }
+    return windows.flatMap((window) => window.rows);
   }
 
   /**
@@ -132,7 +133,7 @@ export class ListReader extends SpanReader {
   #fit(first: ListWindow, second: ListWindow): boolean {
     // Behind a full window there is at least its own last row to be read, unless the registry does not go so deep.
     if (second.before === undefined) return first.rows.length < this.windowSize || this.reachable !== null;
-    return first.rows.length === this.windowSize && second.before?.name === first.rows.at(-1)?.name;
+    return first.rows.length === this.windowSize && isSameRow(second.before, first.rows.at(-1));
   }
 
   /** The end of what was read without a refusal. */

@@ -65,11 +65,14 @@ export class LookUps {
     const answers = asked.map((registry) => settle(this.#ask(registry, name, version)));
     for (const answer of answers) {
       const settled = await answer;
-      if (settled instanceof RegistryFailure) throw new RegistriesUnavailable([settled]);
-      if (settled === 'NAME_UNKNOWN') continue;
-      if (settled === 'VERSION_UNKNOWN') return null;
-      if (settled.withdrawnAtMs !== null) throw new TemplateWithdrawn(settled.name, settled.version);
-      return settled;
+      if ('error' in settled) {
+        throw settled.error instanceof RegistryFailure ? new RegistriesUnavailable([settled.error]) : settled.error;
+      }
+      const { value } = settled;
+      if (value === 'NAME_UNKNOWN') continue;
+      if (value === 'VERSION_UNKNOWN') return null;
+      if (value.withdrawnAtMs !== null) throw new TemplateWithdrawn(value.name, value.version);
+      return value;
     }
     return null;
   }
@@ -162,12 +165,12 @@ function toCarried(template: Template): Carried {
   return { type: 'CARRIED', version: template.version, digest: template.digest };
 }
 
-async function settle<T>(work: Promise<T>): Promise<T | RegistryFailure> {
+/** Never rejects: answers that are not judged, because an earlier one decided, must not fail unheard. */
+async function settle<T>(work: Promise<T>): Promise<{ readonly value: T } | { readonly error: unknown }> {
   try {
-    return await work;
+    return { value: await work };
   } catch (error) {
-    if (error instanceof RegistryFailure) return error;
-    throw error;
+    return { error };
   }
 }
 

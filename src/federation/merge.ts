@@ -94,7 +94,8 @@ async function fillAll(streams: readonly RegistryStream[], progress: Progress, c
   if (streams.length > 1 && Number.isFinite(context.deadlineMs)) {
     const halfTimeMs = Math.max(0, (context.deadlineMs - performance.now()) / 2);
     timer = setTimeout(() => {
-      ahead = Promise.allSettled([prepare(streams, pending, progress, context)]);
+      const idle = streams.filter((stream) => !pending.has(stream));
+      ahead = Promise.allSettled([prepare(idle, progress.needed(), context)]);
     }, halfTimeMs);
   }
   const settled: PromiseSettledResult<void>[] = await fills;
@@ -102,18 +103,14 @@ async function fillAll(streams: readonly RegistryStream[], progress: Progress, c
   for (const result of [...settled, ...((await ahead) ?? [])]) if (result.status === 'rejected') throw result.reason;
 }
 
-/** Reads ahead of every stream that is not waited for, and has collapse ask about what they will bring. */
-async function prepare(
+/** Reads ahead of the streams, and has collapse ask about what they will bring: a page that wants `needed` entries more. */
+export async function prepare(
   streams: readonly RegistryStream[],
-  pending: ReadonlySet<RegistryStream>,
-  progress: Progress,
-  context: MergeContext,
+  needed: number,
+  { compare, collapse, asFailure }: MergeContext,
 ): Promise<void> {
-  const needed = progress.needed();
-  const idle = streams.filter((stream) => !pending.has(stream));
-  await Promise.all(idle.map((stream) => stream.readAhead(needed, context.asFailure)));
-  if (context.collapse === null) return;
-  await context.collapse.ask(upcoming(idle, Math.max(MIN_BATCH, 2 * needed), context.compare));
+  await Promise.all(streams.map((stream) => stream.readAhead(needed, asFailure)));
+  await collapse?.ask(upcoming(streams, Math.max(MIN_BATCH, 2 * needed), compare));
 }
 
 function earliestHead(streams: readonly RegistryStream[], compare: ComparePositions): Entry | null {

@@ -2,7 +2,6 @@
  * Which names a registry carries at all: a set that is listed in the background, so that collapse asks a registry only
  * about names that it really may have.
  */
-import { RegistryFailure } from '../domain/errors.ts';
 import type { RegistrySource } from '../domain/registry.ts';
 import { NO_CRITERIA } from '../domain/search.ts';
 import { ListReader } from './list-reader.ts';
@@ -76,9 +75,8 @@ export class NameCatalog {
       this.#names = new Set(rows.flatMap((row) => (row === null ? [] : [fingerprint(row.name)])));
       this.#listedCount = reader.totalCount ?? rows.length;
       this.#listedAtMs = this.#now();
-    } catch (error) {
-      // The registry does not let itself be listed now: it is asked instead, and listed again later.
-      if (!(error instanceof RegistryFailure)) throw error;
+    } catch {
+      this.#names = null; // The registry does not let itself be listed now: it is asked instead, and listed again later.
     }
   }
 }

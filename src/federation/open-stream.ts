@@ -1,5 +1,6 @@
 /** Chooses how a registry's list is read for one page, and makes the stream that reads it so. */
 
+import type { RegistryFailure } from '../domain/errors.ts';
 import type { SearchConfig } from '../domain/search.ts';
 import type { VisibleRegistry } from './answers.ts';
 import type { TemplatePredicate } from './criteria.ts';
@@ -30,6 +31,8 @@ export interface PageSetting {
   readonly context: StreamContext;
   readonly forwardCompare: ComparePositions;
   readonly deadlineMs: number;
+  /** When the page was begun, on the clock of `Date.now()`. */
+  readonly sinceMs: number;
   /** What the criteria ask of a template; null: nothing. */
   readonly passes: TemplatePredicate | null;
   /** RELEVANCE only. */
@@ -46,6 +49,8 @@ export class Participant {
   readonly reader: ListReader;
   /** How the list must be read, when this page has found that out. */
   readAs: ListOrder | null = null;
+  /** It has failed before anything of it was shown on this page: it is not asked again for this page. */
+  failure: RegistryFailure | null = null;
   readonly #setting: PageSetting;
   #checkedReader: ListReader | null = null;
 
@@ -66,6 +71,11 @@ export class Participant {
 
   /** Rejects with RegistryFailure when the registry has to be asked first and does not answer. */
   async openStream(): Promise<RegistryStream> {
+    if (this.failure !== null) {
+      const stream = this.createTotalStream();
+      stream.state = { type: 'LOST', failure: this.failure, position: this.start.position };
+      return stream;
+    }
     const { query } = this.#setting;
     if (query !== null) {
       const maxRows = this.#setting.search.drain.rows;
@@ -81,10 +91,12 @@ export class Participant {
     return readAs === 'BY_KEY' ? this.#openKeyed() : this.#openDrained();
   }
 
-  /** Takes note of how the list must be read instead. */
-  readWeaker(found: ListOrder): void {
-    this.readAs = weaker(this.readAs ?? found, found);
+  /** Takes note of how the list must be read instead. Says whether that is weaker than before. */
+  readWeaker(found: ListOrder): boolean {
+    const before = this.readAs;
+    this.readAs = weaker(before ?? found, found);
     if (this.readAs === 'BY_KEY' && this.#setting.list.order.field === 'NAME') this.readAs = 'UNSORTED';
+    return this.readAs !== before;
   }
 
   /** A stream that is there to be LOST: the registry failed before it was known how to read it. */
@@ -101,8 +113,8 @@ export class Participant {
   }
 
   #openDrained(): RegistryStream {
-    const { drains, forwardCompare, deadlineMs, search } = this.#setting;
-    const shared = { drains, forwardCompare, deadlineMs, limits: search.drain };
+    const { drains, forwardCompare, deadlineMs, sinceMs, search } = this.#setting;
+    const shared = { drains, forwardCompare, deadlineMs, sinceMs, limits: search.drain };
     return new DrainedStream(this.registry, this.reader, this.start, this.#setting.context, shared);
   }
 

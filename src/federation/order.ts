@@ -24,6 +24,8 @@ export interface Position {
   /** Tier 1 only: where the row's window starts, and its own score. */
   readonly windowStart: number;
   readonly score: number;
+  /** Where the row is looked for when its name has to be read again: an offset of its registry's list. Not compared. */
+  readonly hint?: number;
 }
 
 export type ComparePositions = (left: Position, right: Position) => number;

@@ -112,7 +112,7 @@ export class PageCursors {
     const { key, tier, score, rank } = position;
     const name = { text: position.name, digest: null };
     const registryId = registry === undefined ? 0 : registryIdOf(registry.reader.source.info.name);
-    const mark = { key, tier, score, rank, name, registryId };
+    const mark = { key, tier, score, rank, name, registryId, hint: position.hint ?? 0 };
     this.#marks.set(position, mark);
     this.#placesOfMarks.set(mark, position);
     return mark;

@@ -2,7 +2,7 @@
 import type { CatalogRow } from '../domain/template.ts';
 import type { CollapseSource, ShownRow } from './collapse.ts';
 import type { StreamCount } from './counts.ts';
-import { DrainedStream, type DrainLimits, type Drains } from './drained-stream.ts';
+import { beforeDeadline, DrainedStream, type DrainLimits, type Drains } from './drained-stream.ts';
 import type { StreamFacets } from './facets.ts';
 import type { ListReader } from './list-reader.ts';
 import type { NameCatalog } from './name-catalog.ts';
@@ -13,18 +13,24 @@ import type { RegistryStream } from './stream.ts';
 export type IsShown = (row: ShownRow, registryName: string) => boolean;
 
 export class PageRows {
-  readonly #streams: ReadonlyMap<Participant, RegistryStream>;
+  readonly #streams = new Map<Participant, RegistryStream>();
   readonly #isShown: IsShown;
   readonly #whole = new Map<Participant, ReadonlyMap<string, CatalogRow>>();
 
-  constructor(participants: readonly Participant[], streams: readonly RegistryStream[], isShown: IsShown) {
+  constructor(isShown: IsShown) {
     this.#isShown = isShown;
-    this.#streams = new Map(
-      participants.flatMap((participant, index) => {
-        const stream = streams[index];
-        return stream === undefined ? [] : [[participant, stream] as const];
-      }),
-    );
+  }
+
+  setStream(participant: Participant, stream: RegistryStream): void {
+    this.#streams.set(participant, stream);
+  }
+
+  /** The stream that was set for it. */
+  streamOf(participant: Participant): RegistryStream {
+    const stream = this.#streams.get(participant);
+    if (stream === undefined)
+      throw new RangeError('a participant must have been opened before its stream is asked for');
+    return stream;
   }
 
   /** By name, every row that may be shown, when the whole list was read for this page; null otherwise. */
@@ -53,7 +59,7 @@ export class PageRows {
       wholeNames: whole === null ? null : new Set(whole.keys()),
       totalCount: this.#readerWithCount(participant).totalCount,
       miscounts: traits.miscounts,
-      isFilteredHere: areClaimsSet || (stream?.refused ?? 0) > 0 || (areCriteriaSet && traits.ignoresFilters),
+      isFilteredHere: areClaimsSet || areCriteriaSet || participant.record.malformed > 0,
     };
   }
 
@@ -74,22 +80,26 @@ export class PageRows {
   collapseSource(
     participant: Participant,
     stream: RegistryStream,
-    shared: { readonly catalog: NameCatalog; readonly drains: Drains; readonly limits: DrainLimits },
+    shared: {
+      readonly catalog: NameCatalog;
+      readonly drains: Drains;
+      readonly limits: DrainLimits;
+      readonly deadlineMs: number;
+      readonly sinceMs: number;
+    },
   ): CollapseSource {
     const registryName = participant.registry.source.info.name;
     const read = new ReadNames(participant.readers, (row) => this.#isShown(row, registryName));
     return {
       stream,
       catalog: shared.catalog,
-      wholeNames: () => {
-        const whole = this.wholeList(participant);
-        return whole === null ? null : new Set(whole.keys());
-      },
+      wholeNames: () => this.wholeList(participant),
       readNames: () => read.names(),
       accepts: (row) => this.#isShown(row, registryName),
       drainNames: async () => {
         const { reader } = participant;
-        const drained = await shared.drains.drain(reader.source, reader.list, shared.limits, reader.traits);
+        const work = shared.drains.drain(reader, shared.limits, shared.sinceMs);
+        const drained = await beforeDeadline(work, shared.deadlineMs, registryName);
         if (drained.capped) return null;
         return new Set(drained.rows.filter((row) => this.#isShown(row, registryName)).map((row) => row.name));
       },

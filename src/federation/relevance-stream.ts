@@ -197,8 +197,7 @@ export class RelevanceStream extends RegistryStream {
       least = Math.min(least, score);
       entries.push(this.#toEntry(row, score, { start, ordinal, floor }));
     }
-    // Of the window that the walk stopped in a part was consumed; of those behind it nothing was, whatever the floors are now.
-    const position = this.#place === null || this.#windows.length === 0 ? this.start.position : null;
+    const { position } = this.start;
     const fresh = position === null ? entries : entries.filter((entry) => this.context.compare(entry, position) > 0);
     const window: ScoredWindow = {
       start,

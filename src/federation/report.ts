@@ -39,12 +39,13 @@ export function reportOn(
     reachable,
     truncated: reachable !== null,
     order: orderOf(participant, stream),
-    cache,
+    // A registry that failed was asked, and nothing of the cache could stand in for it.
+    cache: failure !== null && !failure.refusedHere && cache === 'BYPASS' ? 'MISS' : cache,
     ageSeconds:
       (cache === 'HIT' || cache === 'STALE') && Number.isFinite(oldestFetchMs)
         ? Math.max(0, (Date.now() - oldestFetchMs) / 1000)
         : null,
-    tookMs: records.reduce((sum, record) => sum + record.tookMs, 0),
+    tookMs: records.reduce((longest, record) => Math.max(longest, record.tookMs), 0),
     error: (failure ?? staleBecause)?.toView() ?? null,
   };
 }

@@ -5,28 +5,22 @@ import type { SearchConfig, SearchRequest } from '../domain/search.ts';
 import type { CatalogRow } from '../domain/template.ts';
 import type { SearchResult, VisibleRegistry } from './answers.ts';
 import type { IsClaimedElsewhere } from './claims.ts';
-import { CollapseDecisions } from './collapse.ts';
 import { compileCriteria, type TemplatePredicate } from './criteria.ts';
 import { CursorSeal, registryIdOf } from './cursor.ts';
 import { Drains } from './drained-stream.ts';
 import { ListReader } from './list-reader.ts';
-import { mergePage } from './merge.ts';
+import { makePage } from './make-page.ts';
 import { NameCatalog } from './name-catalog.ts';
 import { type PageSetting, Participant } from './open-stream.ts';
 import { type ComparePositions, comparePositionsIn } from './order.ts';
 import { PageCursors } from './page-cursors.ts';
-import { type IsShown, PageRows } from './page-rows.ts';
 import { compileQuery } from './relevance.ts';
-import { composeResult, type MadePage } from './search-answer.ts';
+import { composeResult } from './search-answer.ts';
 import { checkRequired, listQueryOf } from './search-request.ts';
-import { OrderWeakened } from './sorted-stream.ts';
 import type { ListQuery } from './span-reader.ts';
 import type { Direction, RegistryStream, StreamContext } from './stream.ts';
 import { RegistryTraits } from './traits.ts';
 import { fingerprintSearch, rankRegistries, WalkStart } from './walk.ts';
-
-/** How often a page starts again because a registry sorts less well than was believed: twice for each, at most. */
-const MAX_RESTARTS = 200;
 
 export interface SearchEngineOptions {
   readonly sources: readonly RegistrySource[];
@@ -99,14 +93,22 @@ export class SearchEngine {
     const deadlineMs = startedMs + (request.timeoutMs ?? this.#search.timeout);
     const setting = this.#createSetting(list, page.direction, deadlineMs);
     const walk = this.#openWalk(request, registries, fingerprint, setting.forwardCompare);
+    // Half of the time at most: the registry that would know may be the one that hangs.
+    const namesDeadlineMs = (startedMs + deadlineMs) / 2;
     await walk.resolveCutNames((registryId, hint, isIt) =>
-      this.#findName(registries, list, deadlineMs, { registryId, hint, isIt }),
+      this.#findName(registries, list, namesDeadlineMs, { registryId, hint, isIt }),
     );
     const participants = registries.map((registry) => {
       const { name } = registry.source.info;
       return new Participant(registry, walk.startOf(name), this.traitsOf(name), setting);
     });
-    const made = await this.#makePage(participants, setting, page.count, collapse);
+    const made = await makePage(participants, page.count, {
+      setting,
+      collapse,
+      isShown: (row, registryName) =>
+        !this.#isClaimedElsewhere?.(row.name, registryName) && (setting.passes?.(row.template) ?? true),
+      catalogOf: (name) => this.catalogOf(name),
+    });
     requireAnswers(made.streams, request.require);
     this.#noteCounts(participants, list);
     const cursors = new PageCursors({
@@ -133,6 +135,7 @@ export class SearchEngine {
       drains: this.#drains,
       forwardCompare,
       deadlineMs,
+      sinceMs: Date.now(),
       query: list.order.field === 'RELEVANCE' ? { compiled: compileQuery(list.query), text: list.query } : null,
       passes,
       context: this.#createContext(direction, compare, passes),
@@ -202,44 +205,6 @@ export class SearchEngine {
       },
     };
   }
-
-  /** Opens the streams and merges; begins again when a registry proves to sort less well than it was read. */
-  async #makePage(
-    participants: readonly Participant[],
-    setting: PageSetting,
-    count: number,
-    collapse: boolean,
-  ): Promise<MadePage> {
-    const isShown: IsShown = (row, registryName) =>
-      !this.#isClaimedElsewhere?.(row.name, registryName) && (setting.passes === null || setting.passes(row.template));
-    for (let restart = 0; ; restart += 1) {
-      const streams = await Promise.all(participants.map(openOrLose));
-      const rows = new PageRows(participants, streams, isShown);
-      const sources = participants.map((participant, index) =>
-        rows.collapseSource(participant, streams[index] ?? participant.createTotalStream(), {
-          catalog: this.catalogOf(participant.registry.source.info.name),
-          drains: this.#drains,
-          limits: this.#search.drain,
-        }),
-      );
-      const decisions =
-        collapse && shareNamespace(streams)
-          ? new CollapseDecisions(sources, setting.list.query === '', setting.deadlineMs)
-          : null;
-      try {
-        const merged = await mergePage(streams, count, {
-          compare: setting.context.compare,
-          collapse: decisions,
-          deadlineMs: setting.deadlineMs,
-          asFailure,
-        });
-        return { streams, merged, rows };
-      } catch (error) {
-        if (!(error instanceof OrderWeakened) || restart >= MAX_RESTARTS) throw error;
-        participants.find((each) => each.registry.source.info.name === error.registryName)?.readWeaker(error.readAs);
-      }
-    }
-  }
 }
 
 function requireAnswers(streams: readonly RegistryStream[], required: readonly string[]): void {
@@ -247,23 +212,4 @@ function requireAnswers(streams: readonly RegistryStream[], required: readonly s
     state.type === 'LOST' && required.includes(registry.source.info.name) ? [state.failure] : [],
   );
   if (failures.length > 0) throw new RegistriesUnavailable(failures);
-}
-
-async function openOrLose(participant: Participant): Promise<RegistryStream> {
-  try {
-    return await participant.openStream();
-  } catch (error) {
-    const stream = participant.createTotalStream();
-    stream.state = { type: 'LOST', failure: asFailure(error), position: participant.start.position };
-    return stream;
-  }
-}
-
-function asFailure(error: unknown): RegistryFailure {
-  if (error instanceof RegistryFailure) return error;
-  throw error;
-}
-
-function shareNamespace(streams: readonly RegistryStream[]): boolean {
-  return new Set(streams.map((stream) => stream.reader.source.info.namespace)).size < streams.length;
 }

@@ -19,7 +19,7 @@ export async function seekBoundary(reader: ListReader, isBefore: IsBefore, hint:
   let index = Math.max(0, Math.floor(hint / reader.windowSize));
   for (;;) {
     const window = await reader.load(index);
-    const finding = examine(window, isBefore);
+    const finding = await examine(reader, index, isBefore);
     const end = window.start + window.rows.length;
     switch (finding.type) {
       case 'INSIDE':
@@ -46,7 +46,17 @@ export function seekEnd(reader: ListReader, hint: number): Promise<number> {
   return seekBoundary(reader, () => true, hint);
 }
 
-function examine(window: ListWindow, isBefore: IsBefore): Finding {
+/** What the rows of a window show; where all of them are malformed, what those before them do. */
+async function examine(reader: ListReader, index: number, isBefore: IsBefore): Promise<Finding> {
+  for (let at = index; ; at -= 1) {
+    const finding = examineRows(await reader.load(at), isBefore);
+    if (finding !== null) return finding;
+    if (at === 0) return { type: 'ALL' };
+  }
+}
+
+/** null: the window has rows, and all of them are malformed. */
+function examineRows(window: ListWindow, isBefore: IsBefore): Finding | null {
   let sawBefore = false;
   for (const [index, row] of window.rows.entries()) {
     if (row === null) continue;
@@ -54,5 +64,6 @@ function examine(window: ListWindow, isBefore: IsBefore): Finding {
     else if (sawBefore) return { type: 'INSIDE', offset: window.start + index };
     else return { type: 'NONE' };
   }
-  return { type: window.rows.length === 0 ? 'NONE' : 'ALL' };
+  if (window.rows.length === 0) return { type: 'NONE' };
+  return sawBefore ? { type: 'ALL' } : null;
 }

@@ -126,15 +126,16 @@ export abstract class SortedStream extends RegistryStream {
   protected check(rows: readonly (CatalogRow | null | undefined)[], start: number): void {
     const { order } = this.reader.list;
     const { traits } = this.reader;
-    const evidence = inspectOrder(rows, order, this.options.forwardCompare);
-    let { seen } = evidence;
-    if (seen === 'TOTAL') traits.noteTiesInOrder(order, evidence.tiesInOrder);
-    // A list that begins with missing keys either has no others, or puts them first. Reading the group whole shows it.
-    const first = rows.find((row) => row !== null && row !== undefined);
-    if (start === 0 && seen === 'TOTAL' && first && sortKeyOf(first, order) === null) seen = 'BY_KEY';
+    const { seen, tiesInOrder } = inspectOrder(rows, order, this.options.forwardCompare);
+    if (seen === 'TOTAL') traits.noteTiesInOrder(order, tiesInOrder);
     traits.noteListOrder(order, seen);
     const known = traits.listOrder(order) ?? seen;
     if (isWeaker(known, this.believed)) throw new OrderWeakened(this.reader.source.info.name, known);
+    // A list that begins with missing keys either has no others, or puts them first. Reading the group whole shows it; this
+    // page alone does, since of another list of the same registry it says nothing.
+    const first = rows.find((row) => row !== null && row !== undefined);
+    const isSuspect = start === 0 && first !== undefined && first !== null && sortKeyOf(first, order) === null;
+    if (isSuspect && this.believed === 'TOTAL') throw new OrderWeakened(this.reader.source.info.name, 'BY_KEY');
   }
 
   /** A list that begins with a missing key and ends with one that is there puts missing keys first. */

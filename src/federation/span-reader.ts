@@ -22,7 +22,9 @@ export interface ReadingRecord {
   malformed: number;
   cache: CacheOutcome;
   oldestFetchMs: number | null;
+  /** From the first question to the last answer, on the clock of `performance.now()`; failures count as answers. */
   tookMs: number;
+  startedMs: number | null;
   staleBecause: RegistryFailure | null;
 }
 
@@ -35,6 +37,7 @@ export function createRecord(): ReadingRecord {
     cache: 'BYPASS',
     oldestFetchMs: null,
     tookMs: 0,
+    startedMs: null,
     staleBecause: null,
   };
 }
@@ -71,7 +74,6 @@ export class SpanReader {
   /** As the newest answer says. */
   totalCount: number | null = null;
   claimsTotalOrder = false;
-  facets: ReadonlyMap<string, readonly FacetValue[]> | null = null;
   /** Where the registry stopped letting itself be read, though it says there is more. */
   reachable: number | null = null;
   readonly #deadlineMs: number;
@@ -107,14 +109,13 @@ export class SpanReader {
 
   /**
    * Reads from the beginning on until the list ends, or `maxRows` rows or `maxRequests` requests are used up, in pieces of
-   * `maxRows / maxRequests` rows. Pieces that were not fetched together are fetched again. Rejects with RegistryFailure.
+   * `maxRows / maxRequests` rows. Pieces from before `sinceMs` (clock of `Date.now()`) are fetched again when others are newer. Rejects with RegistryFailure.
    */
-  async readBeginning(maxRows: number, maxRequests: number): Promise<ListBeginning> {
-    const startedMs = Date.now();
+  async readBeginning(maxRows: number, maxRequests: number, sinceMs: number = Date.now()): Promise<ListBeginning> {
     for (let attempt = 0, notBeforeMs = 0; ; attempt += 1) {
       const { answers, ...read } = await this.#readInPieces(maxRows, maxRequests, notBeforeMs);
-      if (attempt >= MAX_REFETCHES || areOfOneReading(answers, startedMs)) return read;
-      notBeforeMs = startedMs;
+      if (attempt >= MAX_REFETCHES || areOfOneReading(answers, sinceMs)) return read;
+      notBeforeMs = sinceMs;
     }
   }
 
@@ -147,7 +148,7 @@ export class SpanReader {
           this.#noteEnd(rows.length, false);
           return end(this.reachable === null);
         }
-        this.traits.pageCap = Math.max(this.traits.pageCap ?? 0, length);
+        this.traits.notePageCap(length);
         break;
       }
     }
@@ -214,11 +215,11 @@ export class SpanReader {
         const got = answer.value.rows;
         fetchedAtMs = Math.min(fetchedAtMs, answer.fetchedAtMs);
         const seam = offset + rows.length - piece.offset;
-        if (seam > 0) fits &&= got.length > 0 && got[0]?.name === rows.at(-1)?.name;
+        if (seam > 0) fits &&= got.length > 0 && isSameRow(got[0], rows.at(-1));
         const added = got.slice(seam);
         if (added.length > 0 && shortAnswer !== null) {
           // Rows went on behind a short answer: it was short because the registry gives no more at once.
-          this.traits.pageCap = Math.max(this.traits.pageCap ?? 0, shortAnswer);
+          this.traits.notePageCap(shortAnswer);
           shortAnswer = null;
         }
         rows.push(...added);
@@ -271,16 +272,28 @@ export class SpanReader {
     if (this.totalCount > end + this.windowSize && end > 0) this.reachable = end;
   }
 
+  /** The facets of the list, when its beginning was read not long ago; null where the registry sends none. */
+  get facets(): ReadonlyMap<string, readonly FacetValue[]> | null {
+    return this.traits.facetsOf(listKeyOf(this.list));
+  }
+
+  #noteTime(): void {
+    const { record } = this;
+    if (record.startedMs !== null) record.tookMs = performance.now() - record.startedMs;
+  }
+
   async #ask(offset: number, limit: number, notBeforeMs: number, names?: readonly string[]): Promise<Answer<RowPage>> {
     const { query, criteria, order } = this.list;
-    const answer = await this.source.searchRows(
-      { query, criteria, field: order.field, direction: order.direction, offset, limit, ...(names ? { names } : {}) },
-      { deadlineMs: this.#deadlineMs, notBeforeMs, ...(this.#background ? { background: true } : {}) },
-    );
+    this.record.startedMs ??= performance.now();
+    const answer = await this.source
+      .searchRows(
+        { query, criteria, field: order.field, direction: order.direction, offset, limit, ...(names ? { names } : {}) },
+        { deadlineMs: this.#deadlineMs, notBeforeMs, ...(this.#background ? { background: true } : {}) },
+      )
+      .finally(() => this.#noteTime());
     const { value } = answer;
     const { record } = this;
     record.requests += 1;
-    record.tookMs += answer.tookMs;
     record.malformed += value.malformed;
     record.cache = worseOutcome(record.cache, answer.cache);
     record.staleBecause ??= answer.staleBecause;
@@ -293,7 +306,7 @@ export class SpanReader {
     }
     if (value.totalCount !== null && offset + value.rows.length > value.totalCount) this.traits.miscounts = true;
     this.claimsTotalOrder ||= value.claimsTotalOrder;
-    if (offset === 0) this.facets = value.facets;
+    if (offset === 0 && value.facets !== null) this.traits.noteFacets(listKeyOf(this.list), value.facets);
     return answer;
   }
 }
@@ -313,8 +326,24 @@ function isDepthRefusal(error: unknown, offset: number): boolean {
  * Pieces of a list that was as long all the while, and that were all fetched by this reading, or all by one before it (which
  * was held to the same).
  */
-function areOfOneReading(answers: readonly Answer<RowPage>[], startedMs: number): boolean {
+function areOfOneReading(answers: readonly Answer<RowPage>[], sinceMs: number): boolean {
   const counts = new Set(answers.map(({ value }) => value.totalCount));
-  const fresh = answers.filter(({ fetchedAtMs }) => fetchedAtMs >= startedMs).length;
+  const fresh = answers.filter(({ fetchedAtMs }) => fetchedAtMs >= sinceMs).length;
   return counts.size <= 1 && (fresh === 0 || fresh === answers.length);
+}
+
+/** The same entry with the same sort keys: a row whose key changed stands for another state of the list. */
+export function isSameRow(left: CatalogRow | null | undefined, right: CatalogRow | null | undefined): boolean {
+  if (!left || !right) return left === right;
+  return (
+    left.name === right.name &&
+    left.popularity === right.popularity &&
+    left.rating === right.rating &&
+    left.updatedAtMs === right.updatedAtMs
+  );
+}
+
+/** What facets depend on: not on the order. */
+function listKeyOf(list: ListQuery): string {
+  return JSON.stringify([list.query, list.criteria]);
 }

@@ -2,7 +2,7 @@
  * What was learnt of a registry by checking its answers. A registry says what it sorts, filters and counts; every window
  * shows whether that is so, and what was caught once is not believed again by this process.
  */
-import type { TemplateOrder } from '../domain/search.ts';
+import type { FacetValue, TemplateOrder } from '../domain/search.ts';
 
 /** How a registry's list for one order may be read. Each is weaker than the one before it. */
 export type ListOrder =
@@ -23,31 +23,66 @@ export function weaker(left: ListOrder, right: ListOrder): ListOrder {
 /** Ties that must have been seen in order before a claim to a total order is believed across windows. */
 const TIES_BEFORE_TRUST = 50;
 
+/** One short answer may have had another reason than a cap. */
+const CAP_BELIEVED_FOR_MS = 10 * 60 * 1000;
+/** How long what was caught of a registry's sorting is held against it: it may be mended meanwhile. */
+const BELIEVED_FOR_MS = 60 * 60 * 1000;
+
+/** As the registry sends them, by member name on the wire. */
+type SentFacets = ReadonlyMap<string, readonly FacetValue[]>;
+
+/** Lists whose facets are remembered of one registry. */
+const MAX_KEPT_FACETS = 50;
+
 /** Traits of one registry. Mutable: every reader of the registry adds what it sees. */
 export class RegistryTraits {
-  /** Rows that it gives at most, however many are asked for; null: not seen yet. */
-  pageCap: number | null = null;
+  #pageCap: { readonly rows: number; readonly notedMs: number } | null = null;
   /** It was seen to answer `name=` with names that were not asked for. */
   ignoresNames = false;
   /** It was seen to answer a filter with rows that do not match it. */
   ignoresFilters = false;
   /** Its total_count was seen to be wrong. */
   miscounts = false;
-  readonly #orders = new Map<string, ListOrder>();
+  readonly #orders = new Map<string, { readonly order: ListOrder; readonly notedMs: number }>();
   readonly #tiesInOrder = new Map<string, number>();
+  readonly #facets = new Map<string, SentFacets>();
+
+  /** Rows that it gives at most, however many are asked for; null: not seen yet, or so long ago that it is tried again. */
+  get pageCap(): number | null {
+    const known = this.#pageCap;
+    return known === null || performance.now() - known.notedMs > CAP_BELIEVED_FOR_MS ? null : known.rows;
+  }
+
+  notePageCap(rows: number): void {
+    this.#pageCap = { rows: Math.max(this.pageCap ?? 0, rows), notedMs: performance.now() };
+  }
 
   /** The weakest order that was seen of it for this sort, or null before the first answer. */
   listOrder(order: TemplateOrder): ListOrder | null {
-    return this.#orders.get(keyOf(order)) ?? null;
+    const known = this.#orders.get(keyOf(order));
+    return known === undefined || performance.now() - known.notedMs > BELIEVED_FOR_MS ? null : known.order;
   }
 
-  /** Takes note of what was seen; what is already known to be weaker stays. Says whether this weakened it. */
-  noteListOrder(order: TemplateOrder, seen: ListOrder): boolean {
+  /** Takes note of what was seen; what is already known to be weaker stays. */
+  noteListOrder(order: TemplateOrder, seen: ListOrder): void {
     const key = keyOf(order);
-    const known = this.#orders.get(key);
-    if (known !== undefined && WEAKNESS[known] >= WEAKNESS[seen]) return false;
-    this.#orders.set(key, seen);
-    return known !== undefined;
+    const known = this.listOrder(order);
+    if (known !== null && WEAKNESS[known] >= WEAKNESS[seen]) return;
+    this.#orders.set(key, { order: seen, notedMs: performance.now() });
+  }
+
+  /** Keeps the facets that came with the beginning of a list, for pages that begin elsewhere. `listKey`: query and criteria. */
+  noteFacets(listKey: string, facets: SentFacets): void {
+    this.#facets.delete(listKey);
+    this.#facets.set(listKey, facets);
+    for (const oldest of this.#facets.keys()) {
+      if (this.#facets.size <= MAX_KEPT_FACETS) break;
+      this.#facets.delete(oldest);
+    }
+  }
+
+  facetsOf(listKey: string): SentFacets | null {
+    return this.#facets.get(listKey) ?? null;
   }
 
   /** Adds to the pairs of equal keys that were seen in the order of their names. */

@@ -58,6 +58,9 @@ export function rankRegistries(
   );
 }
 
+/** Reads the name of a row again: near `hint` in the registry's list, the one that `isIt` knows. null: it is gone. */
+export type FindName = (registryId: number, hint: number, isIt: (name: string) => boolean) => Promise<string | null>;
+
 /** An opened cursor, in terms of the registries that the caller sees now. */
 export class WalkStart {
   /** The last place that was shown; null at the beginning of a walk. */
@@ -87,20 +90,19 @@ export class WalkStart {
    * Names that the cursor had no room for are read again from their registry, where the row still is. Where it is gone, the
    * place is behind everything that begins alike, so that the walk goes on.
    */
-  async resolveCutNames(
-    findRow: (registryId: number, hint: number, isIt: (name: string) => boolean) => Promise<string | null>,
-  ) {
-    for (const [mark, position] of this.#positions) {
-      const { digest, text } = mark.name;
-      if (digest === null) continue;
-      const hint = this.#state?.registries.find((each) => each.registryId === mark.registryId)?.hint ?? 0;
-      const isIt = (name: string) => name.startsWith(text) && digestText(name) === digest;
-      const found = await findRow(mark.registryId, hint, isIt);
-      const name = found ?? (this.#direction === 'FORWARD' ? `${text}\u{10ffff}` : text);
-      const resolved: Position = { ...position, name, nameLower: name.toLowerCase() };
-      this.#positions.set(mark, resolved);
-      if (mark === this.#state?.mark) this.mark = resolved;
-    }
+  async resolveCutNames(findName: FindName): Promise<void> {
+    await Promise.all([...this.#positions].map(([mark, position]) => this.#resolveCutName(mark, position, findName)));
+  }
+
+  async #resolveCutName(mark: CursorMark, position: Position, findName: FindName): Promise<void> {
+    const { digest, text } = mark.name;
+    if (digest === null) return;
+    const isIt = (name: string) => name.startsWith(text) && digestText(name) === digest;
+    const found = await findName(mark.registryId, mark.hint, isIt);
+    const name = found ?? (this.#direction === 'FORWARD' ? `${text}\u{10ffff}` : text);
+    const resolved: Position = { ...position, name, nameLower: name.toLowerCase() };
+    this.#positions.set(mark, resolved);
+    if (mark === this.#state?.mark) this.mark = resolved;
   }
 
   /** Where the named registry starts. One that is new, or that the cursor does not tell of, joins behind the mark. */
@@ -148,7 +150,7 @@ function marksOf(state: CursorState | null): CursorMark[] {
 }
 
 function toPosition(mark: CursorMark, rank: number, windowStart: number): Position {
-  const { key, tier, score, name } = mark;
+  const { key, tier, score, name, hint } = mark;
   return {
     key,
     tier,
@@ -157,5 +159,6 @@ function toPosition(mark: CursorMark, rank: number, windowStart: number): Positi
     nameLower: name.text.toLowerCase(),
     rank,
     windowStart,
+    hint,
   };
 }

@@ -59,7 +59,8 @@ function sendFailure(error: unknown, exchange: Exchange, log: Logger): void {
 }
 
 async function route(request: IncomingMessage, requestId: string, options: RouteOptions): Promise<Answer> {
-  const url = request.url ?? '/';
+  // A request target may name the whole address (RFC 9112, section 3.2.2); who is meant is what listens here.
+  const url = (request.url ?? '/').replace(/^https?:\/\/[^/?#]*(?=[/?]|$)/i, '') || '/';
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
   if (path === '/graphql') {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type LookupFunction, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { isPrivateAddress } from '../../datasources/http/private-addresses.ts';
+import { isLocalAddress } from '../../datasources/http/local-addresses.ts';
 import { openRegistries } from '../../datasources/registries.ts';
 import { startFaultyRegistry } from '../helpers/faulty-registry.ts';
 import { createTestAuthority } from '../helpers/faulty-registry-certificates.ts';
@@ -28,26 +28,29 @@ async function searchOnce(url: string, overrides: RegistryConfigOverrides, looku
   }
 }
 
-describe('addresses that mean something only inside', () => {
-  it.each(['10.1.2.3', '127.0.0.1', '169.254.169.254', '172.31.0.1', '192.168.1.1', '100.64.0.1', '0.0.0.0'])(
-    'are private: %s, also written as IPv6',
+describe('addresses that mean something only on a host or a link', () => {
+  it.each(['127.0.0.1', '169.254.169.254', '224.0.0.1', '0.0.0.0'])(
+    'are local: %s, also written as IPv6',
     (address) => {
-      expect(isPrivateAddress(address, 4)).toBe(true);
-      expect(isPrivateAddress(`::ffff:${address}`, 6)).toBe(true);
+      expect(isLocalAddress(address, 4)).toBe(true);
+      expect(isLocalAddress(`::ffff:${address}`, 6)).toBe(true);
     },
   );
 
-  it.each(['::1', '::', 'fe80::1', 'fc00::1', 'fd12:3456::1', 'ff02::1'])('are private: %s', (address) => {
-    expect(isPrivateAddress(address, 6)).toBe(true);
+  it.each(['::1', '::', 'fe80::1', 'ff02::1'])('are local: %s', (address) => {
+    expect(isLocalAddress(address, 6)).toBe(true);
   });
 
   it.each([
     ['93.184.216.34', 4],
-    ['172.32.0.1', 4],
+    ['10.1.2.3', 4],
+    ['172.31.0.1', 4],
+    ['192.168.1.1', 4],
+    ['fd12:3456::1', 6],
     ['2606:2800:220:1::1', 6],
     ['::ffff:93.184.216.34', 6],
-  ] as const)('are not private: %s', (address, family) => {
-    expect(isPrivateAddress(address, family)).toBe(false);
+  ] as const)('are not, those of an organisation included: %s', (address, family) => {
+    expect(isLocalAddress(address, family)).toBe(false);
   });
 
   it('are refused for a name that resolves to one, and nothing is sent there', async () => {
@@ -55,7 +58,7 @@ describe('addresses that mean something only inside', () => {
     const url = `http://registry.example:${registry.port}`;
     const failure = await failureOf(searchOnce(url, { insecureHttp: true }, resolveTo('127.0.0.1')));
     expect(failure.type).toBe('CONNECTION');
-    expect(failure.logDetail).toContain('must lead to a public address');
+    expect(failure.logDetail).toContain('must lead to an address beyond this host');
     expect(failure.message).not.toContain('127.0.0.1');
     expect(registry.arrivals).toHaveLength(0);
   });

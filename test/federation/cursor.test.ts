@@ -24,6 +24,7 @@ const anyMark: fc.Arbitrary<CursorMark> = fc
     name: fc.string({ unit: 'binary', maxLength: 20 }).map((text) => ({ text, digest: null })),
     registryId: fc.nat(0xffffff),
     rank: fc.nat(99),
+    hint: fc.constant(0),
     score: fc.integer({ min: -1, max: 65_536 }),
   })
   .map((mark) => ({ ...mark, score: mark.tier === 1 ? mark.score : 0 }));
@@ -62,7 +63,15 @@ const anyState: fc.Arbitrary<CursorState> = fc.record({
 });
 
 const SAMPLE: CursorState = {
-  mark: { key: 4.5, tier: 0, score: 0, rank: 0, registryId: registryIdOf('one'), name: { text: 'İ-😀', digest: null } },
+  mark: {
+    key: 4.5,
+    tier: 0,
+    score: 0,
+    rank: 0,
+    hint: 0,
+    registryId: registryIdOf('one'),
+    name: { text: 'İ-😀', digest: null },
+  },
   registries: ['one', 'two', 'three'].map((name, index) => ({
     ...{ registryId: registryIdOf(name), place: { type: 'WITH_MARK' }, hint: 50 * index + 1 },
     ...{ rowHash: 7 * index, readAs: 'TOTAL', floors: [], anchors: [] },
@@ -156,7 +165,7 @@ describe('a cursor', () => {
 });
 
 function markNamed(text: string, key: number | null = 12_345): CursorMark {
-  return { key, tier: 0, score: 0, rank: 3, registryId: registryIdOf('one'), name: { text, digest: null } };
+  return { key, tier: 0, score: 0, rank: 3, hint: 0, registryId: registryIdOf('one'), name: { text, digest: null } };
 }
 
 const NAME_OF_500 = '中'.repeat(500);

@@ -75,9 +75,7 @@ describe('what was learnt of a registry', () => {
   it('is not unlearnt: an order once seen broken stays so', () => {
     const traits = new RegistryTraits();
     expect(traits.listOrder(POPULAR)).toBeNull();
-    expect(traits.noteListOrder(POPULAR, 'TOTAL')).toBe(false);
-    expect(traits.noteListOrder(POPULAR, 'UNSORTED')).toBe(true);
-    expect(traits.noteListOrder(POPULAR, 'BY_KEY')).toBe(false);
+    for (const seen of ['TOTAL', 'UNSORTED', 'BY_KEY'] as const) traits.noteListOrder(POPULAR, seen);
     expect(traits.listOrder(POPULAR)).toBe('UNSORTED');
   });
 

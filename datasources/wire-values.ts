@@ -10,8 +10,11 @@ export type WireObject = Readonly<Record<string, unknown>>;
 const MAX_LIST_LENGTH = 1_000;
 const MAX_URL_LENGTH = 2_000;
 /** Everything of C0, DEL and C1 but tab and line feed: nothing of it may reach a terminal. */
-const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
-const ANY_CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+// With the controls of C0 and C1 those of writing direction: they make a text look like another one.
+const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+const ANY_CONTROL = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
+/** Characters that are not seen: a name with one of them looks like a name without it. */
+const ANY_UNSEEN = /[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2060-\u2064\u3164\ufeff\uffa0]/;
 const DATE_TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))?$/i;
 
 export function readObject(value: unknown): WireObject | null {
@@ -50,6 +53,16 @@ function finishText(text: string, maxLength: number): string | null {
 export function readIdentifier(value: unknown, maxLength: number): string | null {
   if (typeof value !== 'string' || value === '' || value.length > maxLength) return null;
   return ANY_CONTROL.test(value) || !value.isWellFormed() ? null : value;
+}
+
+/**
+ * A template's name, or null: an identifier without white space at its ends, without unseen characters, and without parts that
+ * are empty, "." or "..": none of these can be looked up, and all of them are ways to look like a name that is claimed.
+ */
+export function readName(value: unknown, maxLength: number): string | null {
+  const name = readIdentifier(value, maxLength);
+  if (name === null || name.trim() !== name || ANY_UNSEEN.test(name)) return null;
+  return name.split('/').some((part) => part === '' || part === '.' || part === '..') ? null : name;
 }
 
 /** An identifier that may be written as a number: 1.0 in YAML is one before anybody notices. */

@@ -8,7 +8,7 @@ import type { FederationView } from '../src/federation/answers.ts';
 /** Longest search text, in code points (the contract's schema). */
 const MAX_QUERY_CHARACTERS = 1000;
 /** Longest name, version or filter value, in UTF-16 units: far beyond what registries use, and short in an upstream address. */
-const MAX_VALUE_LENGTH = 256;
+const MAX_VALUE_LENGTH = 500;
 /** Most values in one list: together with their length this bounds the address of an upstream request. */
 const MAX_LIST_LENGTH = 100;
 

@@ -23,6 +23,7 @@ import {
   readLine,
   readLines,
   readList,
+  readName,
   readNumber,
   readObject,
   readText,
@@ -107,7 +108,7 @@ export function parseCategories(body: unknown): readonly CategoryCount[] {
 function parseRow(entry: unknown, context: MappingContext): WireRow | null {
   const wire = readObject(entry);
   if (wire === null) return null;
-  const name = readIdentifier(wire.name, NAME_LENGTH);
+  const name = readName(wire.name, NAME_LENGTH);
   const version = readVersion(wire.version, VERSION_LENGTH);
   return name === null || version === null ? null : new WireRow(wire, name, version, context);
 }

@@ -120,7 +120,10 @@ export class ListReader extends SpanReader {
       const first = this.#windows.get(lower);
       const second = this.#windows.get(lower + 1);
       if (first === undefined || second === undefined || this.#fit(first, second)) continue;
-      if (refetches >= MAX_REFETCHES * this.#windows.size) return;
+      if (refetches >= MAX_REFETCHES * this.#windows.size) {
+        this.#windows.delete(index);
+        throw this.misfit();
+      }
       refetches += 1;
       const older = first.fetchedAtMs <= second.fetchedAtMs ? lower : lower + 1;
       this.#windows.set(older, await this.#fetch(older, Math.max(first.fetchedAtMs, second.fetchedAtMs) + 1));
@@ -137,7 +140,7 @@ export class ListReader extends SpanReader {
   }
 
   /** The end of what was read without a refusal. */
-  protected override furthestRead(): number {
+  override furthestRead(): number {
     return [...this.#windows.values()].reduce((end, window) => Math.max(end, window.start + window.rows.length), 0);
   }
 }

@@ -57,7 +57,7 @@ export class PageRows {
       isLost: stream === undefined || stream.state.type === 'LOST',
       isStale: participant.readers.some((reader) => reader.record.cache === 'STALE'),
       wholeNames: whole === null ? null : new Set(whole.keys()),
-      totalCount: this.#readerWithCount(participant).totalCount,
+      totalCount: this.#countedBy(participant),
       miscounts: traits.miscounts,
       isFilteredHere: areClaimsSet || areCriteriaSet || participant.record.malformed > 0,
     };
@@ -114,6 +114,13 @@ export class PageRows {
       if (rows !== null) return rows;
     }
     return null;
+  }
+
+  /** What it says, and never less than was seen of it. */
+  #countedBy(participant: Participant): number | null {
+    const said = this.#readerWithCount(participant).totalCount;
+    const seen = participant.readers.reduce((most, reader) => Math.max(most, reader.furthestRead()), 0);
+    return said === null ? null : Math.max(said, seen);
   }
 
   #readerWithCount(participant: Participant): ListReader {

@@ -62,6 +62,8 @@ interface Piece {
 
 /** How often rows that do not fit together are fetched again before the newest are believed. */
 export const MAX_REFETCHES = 2;
+/** Requests for one window at most: a registry that gives one row at a time is just served by it. */
+const MAX_PIECES = 64;
 /** Pieces of one window that are asked for at once, of a registry that gives fewer rows at a time. */
 const PARALLEL_PIECES = 8;
 
@@ -173,7 +175,8 @@ export class SpanReader {
     let freshFromMs = notBeforeMs;
     for (let attempt = 0; ; attempt += 1) {
       const span = await this.#readPieces(offset, limit, freshFromMs, names);
-      if (span.fits || attempt >= MAX_REFETCHES) return span;
+      if (span.fits) return span;
+      if (attempt >= MAX_REFETCHES) throw this.misfit();
       freshFromMs = Date.now();
     }
   }
@@ -198,7 +201,8 @@ export class SpanReader {
       fetchedAtMs: Math.min(fetchedAtMs, Date.now()),
       fits,
     });
-    while (rows.length < limit) {
+    for (let requests = 0; rows.length < limit; ) {
+      if (requests >= MAX_PIECES) throw this.misfit();
       const pieces = this.#planPieces(offset, rows.length, limit, shortAnswer);
       let answers: readonly Answer<RowPage>[];
       try {
@@ -209,11 +213,14 @@ export class SpanReader {
         this.reachable = Math.max(reached, this.furthestRead());
         return end(true);
       }
+      requests += pieces.length;
       for (const [index, answer] of answers.entries()) {
         const piece = pieces[index];
         if (piece === undefined) continue;
         const got = answer.value.rows;
         fetchedAtMs = Math.min(fetchedAtMs, answer.fetchedAtMs);
+        // The beginning once more: a registry that knows no offset has given all it gives.
+        if (piece.offset > offset && rows.length > 1 && got.length > 0 && isSameRow(got[0], rows[0])) return end(true);
         const seam = offset + rows.length - piece.offset;
         if (seam > 0) fits &&= got.length > 0 && isSameRow(got[0], rows.at(-1));
         const added = got.slice(seam);
@@ -235,8 +242,14 @@ export class SpanReader {
     return end(false);
   }
 
+  /** What is read of it does not fit together, however often it is asked. */
+  protected misfit(): RegistryFailure {
+    const logDetail = 'its answers at neighbouring offsets do not fit together';
+    return new RegistryFailure('PROTOCOL', this.source.info.name, { logDetail });
+  }
+
   /** The end of what was read without a refusal. */
-  protected furthestRead(): number {
+  furthestRead(): number {
     return 0;
   }
 

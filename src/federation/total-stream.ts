@@ -85,8 +85,9 @@ export class TotalStream extends SortedStream {
       this.#held = [];
       for (const { row, offset } of rows) {
         const entry = this.toEntry(row, offset + 1);
-        // The same entry once more: a registry that repeats itself.
-        if (this.#last?.name === row.name && this.context.compare(this.#last, entry) === 0) continue;
+        // What is not behind the last one was given out before: the registry repeats itself, or was read over a change.
+        if (!this.#asItIs && this.#last !== null && this.context.compare(this.#last, entry) >= 0) continue;
+        if (this.#last?.name === row.name) continue;
         this.#last = entry;
         if (this.context.accepts(row, this)) entries.push(entry);
       }

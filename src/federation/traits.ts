@@ -24,7 +24,7 @@ export function weaker(left: ListOrder, right: ListOrder): ListOrder {
 const TIES_BEFORE_TRUST = 50;
 
 /** One short answer may have had another reason than a cap. */
-const CAP_BELIEVED_FOR_MS = 10 * 60 * 1000;
+const CAP_BELIEVED_FOR_MS = 60 * 1000;
 /** How long what was caught of a registry's sorting is held against it: it may be mended meanwhile. */
 const BELIEVED_FOR_MS = 60 * 60 * 1000;
 

@@ -113,7 +113,7 @@ describe('windows that were fetched at different times', () => {
     expect(new Set(spansOf(source)).size).toBe(source.asked.length);
   });
 
-  it('end in what was read last when a registry never answers the same twice', async () => {
+  it('are a fault of the registry when it never answers the same twice, and it is not asked for ever', async () => {
     const { source, openReader } = open(100);
     const search = source.catalog.search.bind(source.catalog);
     let turn = 0;
@@ -122,7 +122,7 @@ describe('windows that were fetched at different times', () => {
       turn += 1;
       return { ...page, templates: page.templates.map((each) => ({ ...each, name: `${each.name}-${turn}` })) };
     };
-    expect((await openReader().readRows(0, 50)).rows).toHaveLength(50);
+    await expect(openReader().readRows(0, 50)).rejects.toMatchObject({ type: 'PROTOCOL' });
     expect(source.asked.length).toBeLessThan(40);
   });
 });

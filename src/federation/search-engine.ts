@@ -34,7 +34,8 @@ export interface SearchEngineOptions {
 
 export class SearchEngine {
   readonly #sources: readonly RegistrySource[];
-  readonly #search: SearchConfig;
+  readonly #config: SearchConfig;
+  readonly #running = new Map<string, Promise<SearchResult>>();
   readonly #seal: CursorSeal;
   readonly #isClaimedElsewhere: IsClaimedElsewhere | null;
   readonly #drains = new Drains();
@@ -43,7 +44,7 @@ export class SearchEngine {
 
   constructor(options: SearchEngineOptions) {
     this.#sources = options.sources;
-    this.#search = options.search;
+    this.#config = options.search;
     this.#seal = new CursorSeal(options.secrets);
     this.#isClaimedElsewhere = options.isClaimedElsewhere;
     this.#traits = new Map(options.sources.map(({ info }) => [info.name, new RegistryTraits()]));
@@ -84,13 +85,23 @@ export class SearchEngine {
    * One page over `registries` (in resolution order: those the caller sees and the request asks for). Throws BadCursor,
    * BadUserInput for a `require` that is not among them, and RegistriesUnavailable when a required one is silent.
    */
-  async search(registries: readonly VisibleRegistry[], request: SearchRequest): Promise<SearchResult> {
+  search(registries: readonly VisibleRegistry[], request: SearchRequest): Promise<SearchResult> {
+    // What is asked of the same registries in the same words while it is being answered has the same answer.
+    const key = JSON.stringify([registries.map(({ source, priority }) => [source.info.name, priority]), request]);
+    const running = this.#running.get(key);
+    if (running !== undefined) return running;
+    const started = this.#search(registries, request).finally(() => this.#running.delete(key));
+    this.#running.set(key, started);
+    return started;
+  }
+
+  async #search(registries: readonly VisibleRegistry[], request: SearchRequest): Promise<SearchResult> {
     const startedMs = performance.now();
     checkRequired(registries, request.require);
     const list = listQueryOf(request);
     const { filter, page, collapse } = request;
-    const fingerprint = fingerprintSearch(list, filter.registries, filter.registryTypes, collapse, this.#search.window);
-    const deadlineMs = startedMs + (request.timeoutMs ?? this.#search.timeout);
+    const fingerprint = fingerprintSearch(list, filter.registries, filter.registryTypes, collapse, this.#config.window);
+    const deadlineMs = startedMs + (request.timeoutMs ?? this.#config.timeout);
     const setting = this.#createSetting(list, page.direction, deadlineMs);
     const walk = this.#openWalk(request, registries, fingerprint, setting.forwardCompare);
     // Half of the time at most: the registry that would know may be the one that hangs.
@@ -131,7 +142,7 @@ export class SearchEngine {
     const passes = compileCriteria(list.criteria);
     return {
       list,
-      search: this.#search,
+      search: this.#config,
       drains: this.#drains,
       forwardCompare,
       deadlineMs,
@@ -172,7 +183,7 @@ export class SearchEngine {
   ): Promise<string | null> {
     const registry = registries.find(({ source }) => registryIdOf(source.info.name) === wanted.registryId);
     if (registry === undefined) return null;
-    const { window } = this.#search;
+    const { window } = this.#config;
     const reader = new ListReader(registry.source, list, window, this.traitsOf(registry.source.info.name), deadlineMs);
     const around = Math.max(0, wanted.hint - window);
     try {
@@ -192,7 +203,7 @@ export class SearchEngine {
     return {
       direction,
       compare,
-      scanRows: this.#search.scan,
+      scanRows: this.#config.scan,
       accepts: (row: CatalogRow, stream: RegistryStream) => {
         if (this.#isClaimedElsewhere?.(row.name, stream.registry.source.info.name)) {
           stream.refused += 1;

@@ -4,7 +4,15 @@
  * belongs to. Equal places make equal cursors: the nonce is derived from the content (as in RFC 8452's synthetic IVs), so
  * that equal answers have equal bytes.
  */
-import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+} from 'node:crypto';
 import { ByteReader, ByteWriter, type KeptText } from './bytes.ts';
 import type { ListOrder } from './traits.ts';
 
@@ -90,8 +98,8 @@ export function registryIdOf(name: string): number {
 const idsOfNames = new Map<string, number>();
 
 interface SealingKeys {
-  readonly encryption: Uint8Array;
-  readonly nonce: Uint8Array;
+  readonly encryption: KeyObject;
+  readonly nonce: KeyObject;
 }
 
 export class CursorSeal {
@@ -102,7 +110,7 @@ export class CursorSeal {
     if (secrets.length === 0) throw new RangeError('secrets must hold at least one secret, got none');
     this.#keys = secrets.map((secret) => {
       const material = Buffer.from(hkdfSync('sha256', secret, '', 'marketplace cursor', 64));
-      return { encryption: material.subarray(0, 32), nonce: material.subarray(32) };
+      return { encryption: createSecretKey(material.subarray(0, 32)), nonce: createSecretKey(material.subarray(32)) };
     });
   }
 

@@ -6,7 +6,7 @@
 import type { CatalogRow } from '../domain/template.ts';
 import type { VisibleRegistry } from './answers.ts';
 import { inspectOrder, positionOfRow } from './list-order.ts';
-import type { ListReader } from './list-reader.ts';
+import type { ListReader, ListWindow } from './list-reader.ts';
 import { type ComparePositions, type Position, sortKeyOf } from './order.ts';
 import { seekBoundary, seekEnd } from './seek.ts';
 import { type Entry, RegistryStream, type StreamContext, type StreamStart } from './stream.ts';
@@ -78,7 +78,7 @@ export abstract class SortedStream extends RegistryStream {
     if (position !== null) return await this.locate(hint);
     if (this.context.direction === 'FORWARD') return 0;
     const first = await this.reader.load(0);
-    this.check(first.rows, first.start);
+    this.check(first.rows, first);
     const end = await seekEnd(this.reader, Math.max(0, (this.reader.totalCount ?? 1) - 1));
     this.#checkEnds(
       first.rows.find((row) => row !== null),
@@ -90,7 +90,7 @@ export abstract class SortedStream extends RegistryStream {
   protected async locate(hint: number): Promise<number> {
     const at = await seekBoundary(this.reader, (row) => !this.isBehindStart(row), hint);
     // A list that is not sorted after all leads a search for a place astray: what was read on the way must bear it out.
-    for (const window of this.reader.windows.values()) this.check([window.before, ...window.rows], window.start);
+    for (const window of this.reader.windows.values()) this.check([window.before, ...window.rows], window);
     return at;
   }
 
@@ -109,7 +109,7 @@ export abstract class SortedStream extends RegistryStream {
       this.at = await this.relocate(this.at);
       return await this.nextRows();
     }
-    this.check([window.before, ...window.rows], window.start);
+    this.check([window.before, ...window.rows], window);
     const placed: PlacedRow[] = [];
     for (const [place, row] of window.rows.entries()) {
       const offset = window.start + place;
@@ -123,7 +123,7 @@ export abstract class SortedStream extends RegistryStream {
   /** Where to read on after a window was replaced. */
   protected abstract relocate(at: number): Promise<number>;
 
-  protected check(rows: readonly (CatalogRow | null | undefined)[], start: number): void {
+  protected check(rows: readonly (CatalogRow | null | undefined)[], { start, atEnd }: ListWindow): void {
     const { order } = this.reader.list;
     const { traits } = this.reader;
     const { seen, tiesInOrder } = inspectOrder(rows, order, this.options.forwardCompare);
@@ -134,7 +134,8 @@ export abstract class SortedStream extends RegistryStream {
     // A list that begins with missing keys either has no others, or puts them first. Reading the group whole shows it; this
     // page alone does, since of another list of the same registry it says nothing.
     const first = rows.find((row) => row !== null && row !== undefined);
-    const isSuspect = start === 0 && first !== undefined && first !== null && sortKeyOf(first, order) === null;
+    const isSuspect =
+      start === 0 && !atEnd && first !== undefined && first !== null && sortKeyOf(first, order) === null;
     if (isSuspect && this.believed === 'TOTAL') throw new OrderWeakened(this.reader.source.info.name, 'BY_KEY');
   }
 

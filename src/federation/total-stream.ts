@@ -1,5 +1,6 @@
 /** The stream of a registry that sorts totally, as the protocol demands of a server that says so. */
 import type { CatalogRow } from '../domain/template.ts';
+import type { ListWindow } from './list-reader.ts';
 import type { Position } from './order.ts';
 import { seekBoundary } from './seek.ts';
 import { SortedStream } from './sorted-stream.ts';
@@ -58,8 +59,8 @@ export class TotalStream extends SortedStream {
     return false;
   }
 
-  protected override check(rows: readonly (CatalogRow | null | undefined)[], start: number): void {
-    if (!this.#asItIs) super.check(rows, start);
+  protected override check(rows: readonly (CatalogRow | null | undefined)[], window: ListWindow): void {
+    if (!this.#asItIs) super.check(rows, window);
   }
 
   protected override async relocate(at: number): Promise<number> {

@@ -4,6 +4,7 @@
  */
 import type { RegistrySource } from '../domain/registry.ts';
 import { NO_CRITERIA } from '../domain/search.ts';
+import { hashText } from './bytes.ts';
 import { ListReader } from './list-reader.ts';
 import type { RegistryTraits } from './traits.ts';
 
@@ -39,7 +40,7 @@ export class NameCatalog {
   /** false: the registry does not carry the name; true: it may; null: not known, it must be asked. */
   mayCarry(name: string): boolean | null {
     if (this.#names === null || this.#now() - this.#listedAtMs > this.#lifetimeMs) return null;
-    return this.#names.has(fingerprint(name));
+    return this.#names.has(hashText(name));
   }
 
   /** Forgets the list when the registry counts other than was listed: names came or went. */
@@ -72,17 +73,11 @@ export class NameCatalog {
     try {
       const { rows, isWhole } = await reader.readBeginning(MAX_NAMES, MAX_NAMES / NAMES_A_REQUEST);
       if (!isWhole) return;
-      this.#names = new Set(rows.flatMap((row) => (row === null ? [] : [fingerprint(row.name)])));
+      this.#names = new Set(rows.flatMap((row) => (row === null ? [] : [hashText(row.name)])));
       this.#listedCount = reader.totalCount ?? rows.length;
       this.#listedAtMs = this.#now();
     } catch {
       this.#names = null; // The registry does not let itself be listed now: it is asked instead, and listed again later.
     }
   }
-}
-
-function fingerprint(name: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < name.length; index += 1) hash = Math.imul(hash ^ name.charCodeAt(index), 0x01000193);
-  return hash >>> 0;
 }

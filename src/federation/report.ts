@@ -6,9 +6,8 @@ import type { RegistrySearchReport } from './answers.ts';
 import { DrainedStream } from './drained-stream.ts';
 import type { ListReader } from './list-reader.ts';
 import type { Participant } from './open-stream.ts';
+import { worseOutcome } from './reading-record.ts';
 import type { Entry, RegistryStream } from './stream.ts';
-
-const CACHE_RANK: Record<CacheOutcome, number> = { BYPASS: 0, HIT: 1, MISS: 2, STALE: 3 };
 
 /** `entries`: of the whole page. `isLate`: whether an entry belonged on a page before this one. */
 export function reportOn(
@@ -22,10 +21,7 @@ export function reportOn(
   const own = entries.filter((entry) => entry.stream === stream);
   const failure = stream.state.type === 'LOST' ? stream.state.failure : null;
   const staleBecause = records.find((record) => record.staleBecause !== null)?.staleBecause ?? null;
-  const cache = records.reduce<CacheOutcome>(
-    (worst, record) => (CACHE_RANK[record.cache] > CACHE_RANK[worst] ? record.cache : worst),
-    'BYPASS',
-  );
+  const cache = records.reduce<CacheOutcome>((worst, record) => worseOutcome(worst, record.cache), 'BYPASS');
   const oldestFetchMs = records.reduce((oldest, record) => Math.min(oldest, record.oldestFetchMs ?? oldest), Infinity);
   const reachable = reachableOf(stream, readers);
   return {

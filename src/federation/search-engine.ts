@@ -211,7 +211,6 @@ export class SearchEngine {
         }
         if (passes === null || passes(row.template)) return true;
         stream.refused += 1;
-        stream.reader.traits.ignoresFilters = true;
         return false;
       },
     };

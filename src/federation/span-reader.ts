@@ -4,8 +4,9 @@
  */
 import { RegistryFailure } from '../domain/errors.ts';
 import type { Answer, RegistrySource, RowPage } from '../domain/registry.ts';
-import type { CacheOutcome, FacetValue, TemplateCriteria, TemplateOrder } from '../domain/search.ts';
+import type { FacetValue, TemplateCriteria, TemplateOrder } from '../domain/search.ts';
 import type { CatalogRow } from '../domain/template.ts';
+import { createRecord, type ReadingRecord, worseOutcome } from './reading-record.ts';
 import type { RegistryTraits } from './traits.ts';
 
 /** What a registry's list is a list of. Equal lists are shared by all callers and pages. */
@@ -13,33 +14,6 @@ export interface ListQuery {
   readonly query: string;
   readonly criteria: TemplateCriteria;
   readonly order: TemplateOrder;
-}
-
-/** What reading has cost and shown so far; the registry's report is made of it. */
-export interface ReadingRecord {
-  rowsRead: number;
-  requests: number;
-  malformed: number;
-  cache: CacheOutcome;
-  oldestFetchMs: number | null;
-  /** From the first question to the last answer, on the clock of `performance.now()`; failures count as answers. */
-  tookMs: number;
-  startedMs: number | null;
-  staleBecause: RegistryFailure | null;
-}
-
-/** Nothing read yet. */
-export function createRecord(): ReadingRecord {
-  return {
-    rowsRead: 0,
-    requests: 0,
-    malformed: 0,
-    cache: 'BYPASS',
-    oldestFetchMs: null,
-    tookMs: 0,
-    startedMs: null,
-    staleBecause: null,
-  };
 }
 
 /** A list read from its beginning on, as far as a bound. */
@@ -322,12 +296,6 @@ export class SpanReader {
     if (offset === 0 && value.facets !== null) this.traits.noteFacets(listKeyOf(this.list), value.facets);
     return answer;
   }
-}
-
-const OUTCOME_RANK: Record<CacheOutcome, number> = { BYPASS: 0, HIT: 1, MISS: 2, STALE: 3 };
-
-function worseOutcome(left: CacheOutcome, right: CacheOutcome): CacheOutcome {
-  return OUTCOME_RANK[left] >= OUTCOME_RANK[right] ? left : right;
 }
 
 /** A registry that refuses a request only because it goes too deep has said how far it lets itself be read. */

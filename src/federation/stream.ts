@@ -5,6 +5,7 @@
 import type { RegistryFailure } from '../domain/errors.ts';
 import type { CatalogRow } from '../domain/template.ts';
 import type { VisibleRegistry } from './answers.ts';
+import { hashText } from './bytes.ts';
 import type { ListReader } from './list-reader.ts';
 import type { ComparePositions, Position } from './order.ts';
 
@@ -148,9 +149,6 @@ export abstract class RegistryStream {
 /** A short fingerprint of a row (FNV-1a over its name, folded to 16 bits): enough to tell neighbours apart. */
 export function hashRow(row: CatalogRow | null | undefined): number | null {
   if (row === null || row === undefined) return null;
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < row.name.length; index += 1) {
-    hash = Math.imul(hash ^ row.name.charCodeAt(index), 0x01000193);
-  }
+  const hash = hashText(row.name);
   return ((hash >>> 16) ^ hash) & 0xffff;
 }

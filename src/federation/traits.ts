@@ -39,8 +39,6 @@ export class RegistryTraits {
   #pageCap: { readonly rows: number; readonly notedMs: number } | null = null;
   /** It was seen to answer `name=` with names that were not asked for. */
   ignoresNames = false;
-  /** It was seen to answer a filter with rows that do not match it. */
-  ignoresFilters = false;
   /** Its total_count was seen to be wrong. */
   miscounts = false;
   readonly #orders = new Map<string, { readonly order: ListOrder; readonly notedMs: number }>();

@@ -234,6 +234,7 @@ class RestRegistry implements RegistrySource {
       value: response.value as T,
       cache: response.cache,
       fetchedAtMs: response.fetchedAtMs,
+      freshUntilMs: response.freshUntilMs,
       tookMs: performance.now() - startedAtMs,
       staleBecause: response.staleBecause,
     };
@@ -282,5 +283,13 @@ function isAskable(text: string): boolean {
 }
 
 function unaskedAnswer(): Answer<null> {
-  return { value: null, cache: 'BYPASS', fetchedAtMs: Date.now(), tookMs: 0, staleBecause: null };
+  return {
+    value: null,
+    cache: 'BYPASS',
+    fetchedAtMs: Date.now(),
+    // It depends on nothing but the name.
+    freshUntilMs: Number.POSITIVE_INFINITY,
+    tookMs: 0,
+    staleBecause: null,
+  };
 }

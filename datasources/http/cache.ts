@@ -78,7 +78,7 @@ export function createCacheLayer(options: CacheLayerOptions): Layer {
     const cached = found instanceof CachedAnswer ? found : null;
     if (cached !== null && isFresh(cached, request)) {
       options.observer.onCacheOutcome('HIT');
-      return { ...use(key, request, cached), cache: 'HIT' };
+      return { ...use(key, request, cached), freshUntilMs: cached.freshUntilMs, cache: 'HIT' };
     }
     if (request.deadlineMs <= performance.now()) {
       return standIn(key, request, cached, new RegistryFailure('TIMEOUT', options.registryName, { refusedHere: true }));
@@ -109,20 +109,16 @@ export function createCacheLayer(options: CacheLayerOptions): Layer {
   /** Called for everybody who shared the call; only the first has something to do. */
   function keep(key: string, request: UpstreamRequest, answer: UpstreamResponse, cached: CachedAnswer | null) {
     const outcome: CacheOutcome = answer.directives.noStore ? 'BYPASS' : 'MISS';
-    const response: UpstreamResponse =
+    const whole: UpstreamResponse =
       answer.outcome === 'UNCHANGED' && cached !== null
-        ? {
-            ...use(key, request, cached),
-            fetchedAtMs: answer.fetchedAtMs,
-            directives: answer.directives,
-            cache: outcome,
-          }
-        : { ...answer, cache: outcome };
+        ? { ...use(key, request, cached), fetchedAtMs: answer.fetchedAtMs, directives: answer.directives }
+        : answer;
+    const lifetimeMs = outcome === 'BYPASS' ? 0 : chooseLifetimeMs(request, whole);
+    const response = { ...whole, cache: outcome, freshUntilMs: lifetimeMs > 0 ? whole.fetchedAtMs + lifetimeMs : 0 };
     if (kept.has(answer)) return response;
     kept.add(answer);
     if (outcome === 'BYPASS') void options.store.delete(key);
     else if (response.sizeBytes <= request.keepUpToBytes) {
-      const lifetimeMs = chooseLifetimeMs(request, response);
       const entry = new CachedAnswer(response, response.fetchedAtMs + lifetimeMs);
       void options.store.set(key, entry, lifetimeMs + options.staleIfErrorMs);
     }
@@ -143,7 +139,7 @@ export function createCacheLayer(options: CacheLayerOptions): Layer {
     if (cached !== null && failure instanceof RegistryFailure && !isAnswer(failure)) {
       if (options.staleIfErrorMs > 0 && Date.now() <= cached.freshUntilMs + options.staleIfErrorMs) {
         options.observer.onCacheOutcome('STALE');
-        return { ...use(key, request, cached), cache: 'STALE', staleBecause: failure };
+        return { ...use(key, request, cached), freshUntilMs: 0, cache: 'STALE', staleBecause: failure };
       }
     }
     options.observer.onCacheOutcome('MISS');

@@ -73,6 +73,8 @@ export interface UpstreamResponse {
   readonly directives: CacheDirectives;
   /** When the answer was complete, on the clock of `Date.now()`. */
   readonly fetchedAtMs: number;
+  /** Until when the cache gives it without asking, on the clock of `Date.now()`; 0: not at all. Set by the cache layer. */
+  readonly freshUntilMs: number;
   readonly cache: CacheOutcome;
   /** With cache STALE: why. */
   readonly staleBecause: RegistryFailure | null;

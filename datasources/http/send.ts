@@ -81,6 +81,7 @@ async function toResponse(
     etag: headers.etag ?? null,
     directives: readDirectives(headers),
     fetchedAtMs: Date.now(),
+    freshUntilMs: 0,
     cache: 'MISS',
     staleBecause: null,
   } as const;

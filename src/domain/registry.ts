@@ -36,6 +36,8 @@ export interface Answer<T> {
   readonly cache: CacheOutcome;
   /** When the registry gave it, on the clock of `Date.now()`. */
   readonly fetchedAtMs: number;
+  /** Until when it may be used again without asking, on the clock of `Date.now()`; 0: not at all. */
+  readonly freshUntilMs: number;
   /** The wait of this caller. */
   readonly tookMs: number;
   /** With cache STALE: why there is no fresh answer. */

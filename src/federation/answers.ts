@@ -44,6 +44,8 @@ export interface RegistrySearchReport {
   readonly order: RowOrder;
   readonly cache: CacheOutcome;
   readonly ageSeconds: number | null;
+  /** Until when all that was read of the registry may be used again without asking (`Date.now()`); 0: not at all. */
+  readonly freshUntilMs: number;
   readonly tookMs: number;
   readonly error: RegistryErrorView | null;
 }
@@ -60,6 +62,8 @@ export interface SearchResult {
   readonly partial: boolean;
   /** One per visible registry that was meant to answer, in resolution order. */
   readonly reports: readonly RegistrySearchReport[];
+  /** Until when the same search has the same answer, as far as is known (`Date.now()`); 0: it may differ at once. */
+  readonly freshUntilMs: number;
   readonly tookMs: number;
 }
 

@@ -9,6 +9,8 @@ export interface ReadingRecord {
   malformed: number;
   cache: CacheOutcome;
   oldestFetchMs: number | null;
+  /** Until when every answer that was read may be used again without asking, on the clock of `Date.now()`. */
+  freshUntilMs: number;
   /** From the first question to the last answer, on the clock of `performance.now()`; failures count as answers. */
   tookMs: number;
   startedMs: number | null;
@@ -23,6 +25,7 @@ export function createRecord(): ReadingRecord {
     malformed: 0,
     cache: 'BYPASS',
     oldestFetchMs: null,
+    freshUntilMs: Number.POSITIVE_INFINITY,
     tookMs: 0,
     startedMs: null,
     staleBecause: null,

@@ -41,6 +41,8 @@ export function reportOn(
       (cache === 'HIT' || cache === 'STALE') && Number.isFinite(oldestFetchMs)
         ? Math.max(0, (Date.now() - oldestFetchMs) / 1000)
         : null,
+    freshUntilMs:
+      failure === null ? records.reduce((least, record) => Math.min(least, record.freshUntilMs), Infinity) : 0,
     tookMs: records.reduce((longest, record) => Math.max(longest, record.tookMs), 0),
     error: (failure ?? staleBecause)?.toView() ?? null,
   };

@@ -54,6 +54,7 @@ export function composeResult(parts: AnswerParts): SearchResult {
     },
     partial,
     reports,
+    freshUntilMs: reports.reduce((least, report) => Math.min(least, report.freshUntilMs), Infinity),
     tookMs: performance.now() - parts.startedMs,
   };
 }

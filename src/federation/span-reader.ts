@@ -285,6 +285,7 @@ export class SpanReader {
     record.cache = worseOutcome(record.cache, answer.cache);
     record.staleBecause ??= answer.staleBecause;
     record.oldestFetchMs = Math.min(record.oldestFetchMs ?? Number.POSITIVE_INFINITY, answer.fetchedAtMs);
+    record.freshUntilMs = Math.min(record.freshUntilMs, answer.freshUntilMs);
     if (names !== undefined) return answer;
     record.rowsRead += value.rows.length;
     if (answer.fetchedAtMs >= this.#newestCountAtMs) {

@@ -119,7 +119,7 @@ function showResult(result: SearchResult) {
     info: [result.hasNextPage, result.hasPreviousPage, result.startCursor(), result.endCursor(), result.partial],
     count: [result.totalCount, result.totalCountAccuracy],
     facets: result.facets(),
-    reports: result.reports.map(({ registry, tookMs: _tookMs, ageSeconds: _age, ...report }) => ({
+    reports: result.reports.map(({ registry, tookMs: _tookMs, ageSeconds: _age, freshUntilMs: _fresh, ...report }) => ({
       registry: showRegistry(registry),
       ...report,
     })),

@@ -74,7 +74,14 @@ export class CatalogSource implements RegistrySource {
     const path = marketplace.search.buildPath(request);
     const kept = this.#kept.get(path);
     if (kept !== undefined && kept.fetchedAtMs >= (options.notBeforeMs ?? 0)) {
-      return { value: kept.page, cache: 'HIT', fetchedAtMs: kept.fetchedAtMs, tookMs: 0, staleBecause: null };
+      return {
+        value: kept.page,
+        cache: 'HIT',
+        fetchedAtMs: kept.fetchedAtMs,
+        freshUntilMs: Number.POSITIVE_INFINITY,
+        tookMs: 0,
+        staleBecause: null,
+      };
     }
     if (this.failure !== null) throw this.failure;
     this.asked.push(path);
@@ -82,7 +89,14 @@ export class CatalogSource implements RegistrySource {
     const page = marketplace.search.toPage(body, { registryName: this.info.name, popularityScale: 1 }, request);
     const fetchedAtMs = Date.now();
     if (this.#keepsAnswers) this.#kept.set(path, { page, fetchedAtMs });
-    return { value: page, cache: 'MISS', fetchedAtMs, tookMs: 0, staleBecause: null };
+    return {
+      value: page,
+      cache: 'MISS',
+      fetchedAtMs,
+      freshUntilMs: Number.POSITIVE_INFINITY,
+      tookMs: 0,
+      staleBecause: null,
+    };
   }
 
   async fetchTemplate(name: string, version: string | null): Promise<Answer<Template | null>> {
@@ -95,6 +109,7 @@ export class CatalogSource implements RegistrySource {
       value: row === undefined ? null : value,
       cache: 'MISS',
       fetchedAtMs: Date.now(),
+      freshUntilMs: Number.POSITIVE_INFINITY,
       tookMs: 0,
       staleBecause: null,
     };

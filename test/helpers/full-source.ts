@@ -75,6 +75,13 @@ export class FullSource implements RegistrySource {
   async #answer<T>(value: T): Promise<Answer<T>> {
     await Promise.resolve();
     if (!this.canAnswer()) throw new RegistryFailure('CONNECTION', this.info.name);
-    return { value, cache: 'MISS', fetchedAtMs: Date.now(), tookMs: 0, staleBecause: null };
+    return {
+      value,
+      cache: 'MISS',
+      fetchedAtMs: Date.now(),
+      freshUntilMs: Number.POSITIVE_INFINITY,
+      tookMs: 0,
+      staleBecause: null,
+    };
   }
 }

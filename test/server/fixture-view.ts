@@ -224,6 +224,7 @@ function answerSearch(request: SearchRequest, registries: readonly VisibleRegist
       order: 'REGISTRY',
       cache: 'STALE',
       ageSeconds: 4,
+      freshUntilMs: 0,
       tookMs: 5,
       error: {
         type: 'TIMEOUT',
@@ -234,6 +235,7 @@ function answerSearch(request: SearchRequest, registries: readonly VisibleRegist
         guidance: 'Wait.',
       },
     })),
+    freshUntilMs: 0,
     tookMs: 7,
   };
 }

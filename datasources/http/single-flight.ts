@@ -3,7 +3,11 @@ import type { Layer, UpstreamResponse, Waiters } from './layer.ts';
 interface Flight {
   readonly startedAtMs: number;
   readonly waiters: Waiters;
-  readonly answer: Promise<UpstreamResponse>;
+  /**
+   * null once it has landed. A map that grows and shrinks all the time leaves old copies of itself behind, which keep what
+   * they hold alive until the whole heap is collected: without this, every answer, parsed, for many collections.
+   */
+  answer: Promise<UpstreamResponse> | null;
 }
 
 /**
@@ -16,7 +20,7 @@ export function createSingleFlightLayer(): Layer {
   return (next) => (request) => {
     const key = request.etag === null ? request.path : `${request.etag} ${request.path}`;
     const running = flights.get(key);
-    if (running !== undefined && running.startedAtMs >= request.notBeforeMs) {
+    if (running !== undefined && running.answer !== null && running.startedAtMs >= request.notBeforeMs) {
       join(running.waiters, request.waiters);
       return running.answer;
     }
@@ -25,6 +29,7 @@ export function createSingleFlightLayer(): Layer {
     const flight: Flight = { startedAtMs: Date.now(), waiters, answer };
     flights.set(key, flight);
     const land = (): void => {
+      flight.answer = null;
       if (flights.get(key) === flight) flights.delete(key);
     };
     answer.then(land, land);

@@ -32,10 +32,15 @@ export interface SearchEngineOptions {
   readonly now: () => number;
 }
 
+/** `result` is null once it is there: copies of the map that it leaves behind as it grows must hold no answers alive. */
+interface RunningSearch {
+  result: Promise<SearchResult> | null;
+}
+
 export class SearchEngine {
   readonly #sources: readonly RegistrySource[];
   readonly #config: SearchConfig;
-  readonly #running = new Map<string, Promise<SearchResult>>();
+  readonly #running = new Map<string, RunningSearch>();
   readonly #seal: CursorSeal;
   readonly #isClaimedElsewhere: IsClaimedElsewhere | null;
   readonly #drains = new Drains();
@@ -89,10 +94,14 @@ export class SearchEngine {
     // What is asked of the same registries in the same words while it is being answered has the same answer.
     const key = JSON.stringify([registries.map(({ source, priority }) => [source.info.name, priority]), request]);
     const running = this.#running.get(key);
-    if (running !== undefined) return running;
-    const started = this.#search(registries, request).finally(() => this.#running.delete(key));
-    this.#running.set(key, started);
-    return started;
+    if (running?.result) return running.result;
+    const flight: RunningSearch = { result: null };
+    flight.result = this.#search(registries, request).finally(() => {
+      flight.result = null;
+      this.#running.delete(key);
+    });
+    this.#running.set(key, flight);
+    return flight.result;
   }
 
   async #search(registries: readonly VisibleRegistry[], request: SearchRequest): Promise<SearchResult> {

@@ -73,7 +73,7 @@ export interface RestRegistryParts {
 }
 
 /** What one operation asks for, beside what the caller wants. */
-type Endpoint<T> = Pick<UpstreamRequest, 'operation' | 'path' | 'timeoutMs' | 'lifetimeMs' | 'absence'> & {
+type Endpoint<T> = Pick<UpstreamRequest, 'operation' | 'path' | 'subject' | 'timeoutMs' | 'lifetimeMs' | 'absence'> & {
   readonly parse: (body: ReceivedBody) => T;
   readonly accept?: string;
   readonly maxBytes?: number;
@@ -113,6 +113,12 @@ class RestRegistry implements RegistrySource {
       {
         operation: 'SEARCH',
         path: definition.search.buildPath(request),
+        subject: {
+          layer: 'SEARCH',
+          query: request.query,
+          criteria: request.criteria,
+          names: request.names ?? null,
+        },
         timeoutMs: config.timeouts.search,
         lifetimeMs: config.cache.search,
         absence: 'FAILURE',
@@ -129,6 +135,7 @@ class RestRegistry implements RegistrySource {
       {
         operation: 'TEMPLATE',
         path: definition.template.buildPath(name, version),
+        subject: { layer: 'TEMPLATE', name },
         timeoutMs: config.timeouts.template,
         lifetimeMs: config.cache.template,
         absence: 'ANSWER',
@@ -145,6 +152,7 @@ class RestRegistry implements RegistrySource {
       {
         operation: 'TEMPLATE',
         path: definition.versions.buildPath(name),
+        subject: { layer: 'TEMPLATE', name },
         timeoutMs: config.timeouts.template,
         lifetimeMs: config.cache.template,
         absence: 'ANSWER',
@@ -161,6 +169,7 @@ class RestRegistry implements RegistrySource {
       {
         operation: 'TEMPLATE',
         path: definition.content.buildPath(name, version),
+        subject: { layer: 'TEMPLATE', name },
         timeoutMs: config.timeouts.template,
         lifetimeMs: config.cache.template,
         absence: 'ANSWER',
@@ -189,6 +198,7 @@ class RestRegistry implements RegistrySource {
       {
         operation: 'CATALOG',
         path: definition.categories.buildPath(),
+        subject: { layer: 'CATALOG' },
         timeoutMs: config.timeouts.template,
         lifetimeMs: config.cache.catalog,
         absence: 'FAILURE',
@@ -196,6 +206,10 @@ class RestRegistry implements RegistrySource {
       },
       options,
     );
+  }
+
+  peekRows(request: RowRequest): number {
+    return this.#parts.upstream.peek(this.#parts.definition.search.buildPath(request));
   }
 
   canAnswer(): boolean {
@@ -215,6 +229,7 @@ class RestRegistry implements RegistrySource {
     const response = await this.#parts.upstream.call({
       operation: endpoint.operation,
       path: endpoint.path,
+      subject: endpoint.subject,
       accept: endpoint.accept ?? 'application/json',
       maxBytes: endpoint.maxBytes ?? MAX_ANSWER_BYTES,
       keepUpToBytes: endpoint.keepUpToBytes ?? MAX_ANSWER_BYTES,

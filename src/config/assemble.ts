@@ -61,7 +61,7 @@ function assembleRegistries(registries: readonly RegistryDocument[], files: File
 function assembleRegistry(registry: RegistryDocument, read: (path: KeyPath) => string | null): RegistryConfig {
   const { name, kind, insecureHttp, retry, circuit, health, access, popularityScale } = registry;
   const { connect, search, template, health: healthTimeout } = registry.timeouts;
-  const { catalog, staleIfError, ...cache } = registry.cache;
+  const { catalog, staleWhileRevalidate, staleIfError, ...cache } = registry.cache;
   return {
     name,
     type: TYPES[registry.type],
@@ -75,7 +75,7 @@ function assembleRegistry(registry: RegistryDocument, read: (path: KeyPath) => s
     retry,
     rateLimit: registry.rateLimit === 'off' ? null : registry.rateLimit,
     circuit,
-    cache: { search: cache.search, template: cache.template, catalog, staleIfError },
+    cache: { search: cache.search, template: cache.template, catalog, staleWhileRevalidate, staleIfError },
     health,
     tls:
       registry.tls === undefined

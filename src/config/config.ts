@@ -47,6 +47,7 @@ export interface RegistryConfig {
     readonly search: number;
     readonly template: number;
     readonly catalog: number;
+    readonly staleWhileRevalidate: number;
     readonly staleIfError: number;
   };
   readonly health: { readonly interval: number };

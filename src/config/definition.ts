@@ -199,6 +199,9 @@ const registry = mapping({
     template: age('1h'),
     catalog: age('24h'),
     validation: unsupported(),
+    staleWhileRevalidate: age('1m').meta({
+      description: 'How long after its lifetime an answer is given at once and asked for again meanwhile.',
+    }),
     staleIfError: age('24h'),
   })
     .prefault({})

@@ -15,15 +15,15 @@ const KINDS: Readonly<Record<RegistryConfig['kind'], RegistryDefinition>> = {
   marketplace,
 };
 
-/** All registries share one cache of this size, unless another one is given. */
+/** Where no cache is given the registries share one of this size in memory. */
 const CACHE_BYTES = 64 * 1024 * 1024;
 
 export interface OpenRegistriesOptions {
   readonly logger?: { warn(detail: object, message: string): void };
   /** As `Date.now()`; for health and metrics alone. */
   readonly now?: () => number;
-  /** Bytes of answers kept in the process. */
-  readonly cacheBytes?: number;
+  /** Keeps their answers, and those of others perhaps: it is not closed with these. */
+  readonly cache?: AnswerCache;
   /** Stands for the system's resolver. */
   readonly lookup?: LookupFunction;
 }
@@ -48,7 +48,7 @@ export function openRegistries(
   configs: readonly RegistryConfig[],
   options: OpenRegistriesOptions = {},
 ): OpenRegistries {
-  const cache = new AnswerCache({ memoryBytes: options.cacheBytes ?? CACHE_BYTES });
+  const cache = options.cache ?? createOwnCache();
   const upstreams = configs.map((config) => prepareRegistry(config, cache, options));
   const opened = upstreams.map((upstream, rank) => startRegistry(upstream, rank, options));
   return {
@@ -59,9 +59,13 @@ export function openRegistries(
     },
     async close() {
       await Promise.all(opened.map((registry) => registry.close()));
-      await cache.close();
+      if (cache !== options.cache) await cache.close();
     },
   };
+}
+
+function createOwnCache(): AnswerCache {
+  return new AnswerCache({ memoryBytes: CACHE_BYTES, disk: null, log: { warn: () => undefined } });
 }
 
 type Prepared = ReturnType<typeof prepareRegistry>;

@@ -68,8 +68,8 @@ export class CachedAnswer {
   refreshNotBeforeMs = 0;
   /** The persistent tier has it. */
   isPersisted = false;
-  /** It has been dropped because it may no longer be true. */
-  isRevoked = false;
+  /** Nothing is left to be done about it in a quiet time. */
+  isTidy = false;
   readonly #slabs: Slabs;
   #parse: ParseBody | null;
   #slice: Slice | null;

@@ -1,6 +1,7 @@
 import type { AnswerSubject, CacheInvalidation } from '../domain/cache.ts';
 import type { NewAnswer } from './cached-answer.ts';
 import { Judge } from './invalidation.ts';
+import type { StoredAbout } from './persistent-tier.ts';
 import { indexRows, type RowIndex } from './row-index.ts';
 
 /** So long an invalidation is remembered for answers that were asked for before it: longer than a call may take. */
@@ -71,6 +72,13 @@ export class Invalidations {
     return true;
   }
 
+  /** As `clear`, of an answer in the file that was asked for at a time: it stands what had changed before that. */
+  isTrueStored({ key, registry, subject, askedAtMs, rows }: StoredAbout): boolean {
+    const concerning = this.#find(this.#sweptEpoch, registry, subject, rows, askedAtMs);
+    concerning?.removed.add(key);
+    return concerning === null;
+  }
+
   /** Whether an answer that comes only now may lack what has changed since it was asked for. */
   concernsNew({ epoch, registry, subject, value }: NewAnswer): boolean {
     if (epoch === this.#epoch) return false;
@@ -97,10 +105,16 @@ export class Invalidations {
     this.#entries = kept;
   }
 
-  #find(epoch: number, registry: string, subject: AnswerSubject, readRows: () => RowIndex | null): Entry | null {
+  #find(
+    epoch: number,
+    registry: string,
+    subject: AnswerSubject,
+    readRows: () => RowIndex | null,
+    askedAtMs = Number.NEGATIVE_INFINITY,
+  ): Entry | null {
     let rows: RowIndex | null | undefined;
     for (const entry of this.#entries) {
-      if (entry.epoch <= epoch) continue;
+      if (entry.epoch <= epoch || entry.atMs < askedAtMs) continue;
       const verdict = entry.judge.judgeSubject(registry, subject);
       if (verdict === 'UNCONCERNED') continue;
       if (verdict === 'CONCERNED') return entry;

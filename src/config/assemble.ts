@@ -29,7 +29,7 @@ export function assembleConfig(
   files: FileContents,
   secrets: readonly string[],
 ): Config {
-  const { search, limits, introspection } = document.server;
+  const { search, limits, introspection, cache } = document.server;
   const { anonymous, apiKeys } = document.auth;
   return freezeDeep({
     server: {
@@ -38,6 +38,7 @@ export function assembleConfig(
       search,
       limits: { depth: limits.depth, cost: limits.cost, bodyBytes: limits.bodyBytes },
       introspection,
+      cache: { memory: cache.memory, disk: cache.disk === 'off' ? null : cache.disk },
       secrets,
     },
     registries: assembleRegistries(document.registries, files),

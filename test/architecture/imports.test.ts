@@ -76,7 +76,7 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
   {
     area: 'src/gateway.ts',
     promise: 'joins everything, and knows no registry program',
-    may: ['src/', 'datasources/registries.ts', 'package.json', 'node:http', 'pino'],
+    may: ['src/', 'datasources/registries.ts', 'package.json', 'node:http', 'node:path', 'pino'],
   },
   {
     area: 'src/cli/',

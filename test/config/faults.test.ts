@@ -225,7 +225,7 @@ describe('settings of later versions are refused as such', () => {
 describe('a fault says what must be, what was given, and what was probably meant', () => {
   it('names the nearest known key', () => {
     expect(sentences(REGISTRY.replace('secret:', 'serach: {}, secret:'))).toEqual([
-      'gateway.yaml:1:11 server.serach must be a known key (search, limits, introspection, secret), but "serach" was given. Did you mean "search"?',
+      'gateway.yaml:1:11 server.serach must be a known key (search, limits, introspection, cache, secret), but "serach" was given. Did you mean "search"?',
     ]);
   });
 

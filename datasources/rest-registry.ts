@@ -122,7 +122,12 @@ class RestRegistry implements RegistrySource {
         timeoutMs: config.timeouts.search,
         lifetimeMs: config.cache.search,
         absence: 'FAILURE',
-        parse: (body) => definition.search.toPage(this.#readJson(body), this.#context, request),
+        parse: (body) => {
+          const json = this.#readJson(body);
+          const page = definition.search.toPage(json, this.#context, request);
+          if (page.rows.length === 0) this.#refuseError(json);
+          return page;
+        },
       },
       options,
     );
@@ -156,7 +161,12 @@ class RestRegistry implements RegistrySource {
         timeoutMs: config.timeouts.template,
         lifetimeMs: config.cache.template,
         absence: 'ANSWER',
-        parse: (body) => definition.versions.toVersions(this.#readJson(body)),
+        parse: (body) => {
+          const json = this.#readJson(body);
+          const versions = definition.versions.toVersions(json);
+          if (versions.length === 0) this.#refuseError(json);
+          return versions;
+        },
       },
       options,
     );
@@ -284,6 +294,14 @@ class RestRegistry implements RegistrySource {
       throw this.#protocolFailure('Repr-Digest is of another document');
     }
     return Object.freeze({ bytes: body.bytes, mediaType: body.mediaType || 'application/octet-stream', digest });
+  }
+
+  /** A registry that fails may say so beside an empty list and under a good status: that list is no answer. */
+  #refuseError(json: unknown): void {
+    if (typeof json !== 'object' || json === null || !('error' in json)) return;
+    if (json.error !== null && json.error !== undefined) {
+      throw this.#protocolFailure('an error in the place of an answer');
+    }
   }
 
   #protocolFailure(logDetail: string): RegistryFailure {

@@ -194,7 +194,12 @@ export class CacheLayer {
     this.#next(etag === null ? request : { ...request, etag }).then(
       (answer) => {
         this.#end(flight, isRefresh);
-        this.#land(flight, kept, answer);
+        try {
+          this.#land(flight, kept, answer);
+        } catch (error) {
+          // A defect must not leave anybody waiting.
+          flight.fail(error);
+        }
         kept?.release();
       },
       (failure: unknown) => {

@@ -201,16 +201,21 @@ describe('an answer about to pass its lifetime', () => {
 });
 
 describe('answers that are none', () => {
-  it.each(['html', 'truncated', 'wrong-shape', 'not-json', { status: 500 }, { status: 503 }] as const)(
-    '%o is not kept, and what was kept stays',
-    async (mode) => {
-      await using faulty = await openFaultySource({ mode }, LIFETIME);
-      await failureOf(faulty.search());
-      await faulty.registry.setMode('ok');
-      expect(await faulty.search()).toMatchObject({ cache: 'MISS', value: { totalCount: 3 } });
-      pass(80);
-      await faulty.registry.setMode(mode);
-      expect(await faulty.search()).toMatchObject({ cache: 'STALE', value: { totalCount: 3 } });
-    },
-  );
+  it.each([
+    'html',
+    'truncated',
+    'wrong-shape',
+    'empty-with-error',
+    'not-json',
+    { status: 500 },
+    { status: 503 },
+  ] as const)('%o is not kept, and what was kept stays', async (mode) => {
+    await using faulty = await openFaultySource({ mode }, LIFETIME);
+    await failureOf(faulty.search());
+    await faulty.registry.setMode('ok');
+    expect(await faulty.search()).toMatchObject({ cache: 'MISS', value: { totalCount: 3 } });
+    pass(80);
+    await faulty.registry.setMode(mode);
+    expect(await faulty.search()).toMatchObject({ cache: 'STALE', value: { totalCount: 3 } });
+  });
 });

@@ -72,8 +72,11 @@ async function ask(source: RegistrySource, asked: Question): Promise<{ cache: st
       return source.fetchTemplate(asked.name, null, FOREVER);
     case 'VERSIONS':
       return source.fetchVersions(asked.name, FOREVER);
-    case 'CATEGORIES':
-      return source.fetchCategories(FOREVER);
+    case 'CATEGORIES': {
+      const { cache, value } = await source.fetchCategories(FOREVER);
+      // In which order they are listed says nothing.
+      return { cache, value: value.toSorted((one, other) => (one.name < other.name ? -1 : 1)) };
+    }
   }
 }
 

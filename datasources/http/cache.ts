@@ -1,53 +1,11 @@
-import type { AnswerHead, AnswerSubject } from '../../src/domain/cache.ts';
+import type { AnswerHead } from '../../src/domain/cache.ts';
 import { RegistryFailure } from '../../src/domain/errors.ts';
 import { NO_DIRECTIVES } from './directives.ts';
+import type { AnswerCache, KeptAnswer } from './kept-answers.ts';
 import type { Handler, Layer, UpstreamObserver, UpstreamRequest, UpstreamResponse } from './layer.ts';
-import { type Leniency, makeHead } from './lifetimes.ts';
+import { isAnswer, type Leniency, makeHead } from './lifetimes.ts';
 import { Refreshes } from './refreshes.ts';
 import { type Caller, Flight } from './single-flight.ts';
-
-/** An answer that is kept. */
-export interface KeptAnswer {
-  head: AnswerHead;
-  /** Of the body as it came. */
-  readonly sizeBytes: number;
-  readonly isParsed: boolean;
-  /** Not to be refreshed in the background before that time. */
-  refreshNotBeforeMs: number;
-  /** Between these two it stays readable, though it was dropped meanwhile. */
-  hold(): void;
-  release(): void;
-}
-
-/**
- * Where answers are kept; `src/cache` has one, whose words these are. Values are shared and never changed. All but `load` is
- * done when it returns: what is in memory is had without a wait.
- */
-export interface AnswerCache<Kept extends KeptAnswer = KeptAnswer> {
-  readonly epoch: number;
-  get(key: string): Kept | undefined;
-  peek(key: string): number;
-  /** Whether a tier outside of memory may have it: then `load` is worth a wait. */
-  mayLoad(key: string): boolean;
-  /** Never rejects. */
-  load(key: string): Promise<Kept | undefined>;
-  read(kept: Kept, parse: UpstreamRequest['parse']): unknown;
-  /** It has the same body, and another head. */
-  renew(kept: Kept, head: AnswerHead): void;
-  keep(answer: {
-    readonly key: string;
-    readonly registry: string;
-    readonly subject: AnswerSubject;
-    readonly head: AnswerHead;
-    readonly bytes: Uint8Array | null;
-    readonly value: unknown;
-    readonly parse: UpstreamRequest['parse'];
-    readonly isInUse: boolean;
-    readonly epoch: number;
-  }): boolean;
-  forget(key: string): void;
-  mayConcernSince(epoch: number, registry: string, subject: AnswerSubject): boolean;
-}
 
 export interface CacheLayerOptions {
   readonly registryName: string;
@@ -107,7 +65,7 @@ export class CacheLayer {
   #use(key: string, request: UpstreamRequest, kept: KeptAnswer): UpstreamResponse | null {
     const nowMs = Date.now();
     const { head } = kept;
-    if (nowMs >= head.reuseUntilMs || head.fetchedAtMs < request.notBeforeMs) return null;
+    if (nowMs >= head.reuseUntilMs || head.askedAtMs < request.notBeforeMs) return null;
     const isFresh = nowMs < head.freshUntilMs;
     const response = this.#read(key, request, kept, isFresh ? 'HIT' : 'STALE', null);
     if (response === null) return null;
@@ -193,9 +151,9 @@ export class CacheLayer {
     const etag = kept?.head.etag ?? null;
     this.#next(etag === null ? request : { ...request, etag }).then(
       (answer) => {
-        this.#end(flight, isRefresh);
+        const isLatest = this.#end(flight, isRefresh);
         try {
-          this.#land(flight, kept, answer);
+          this.#land(flight, kept, answer, isLatest);
         } catch (error) {
           // A defect must not leave anybody waiting.
           flight.fail(error);
@@ -203,8 +161,8 @@ export class CacheLayer {
         kept?.release();
       },
       (failure: unknown) => {
-        this.#end(flight, isRefresh);
-        if (failure instanceof RegistryFailure && isAnswer(failure)) this.#options.store.forget(key);
+        const isLatest = this.#end(flight, isRefresh);
+        if (isLatest && failure instanceof RegistryFailure && isAnswer(failure)) this.#options.store.forget(key);
         else if (kept !== undefined) this.#refreshes.noteFailure(kept, Date.now());
         flight.fail(failure);
         kept?.release();
@@ -213,34 +171,40 @@ export class CacheLayer {
     return flight;
   }
 
-  #end(flight: Flight, isRefresh: boolean): void {
-    if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
+  /** false: a call that began later has taken its place, and what this one brings may be older than what that one has brought. */
+  #end(flight: Flight, isRefresh: boolean): boolean {
     if (isRefresh) this.#refreshes.end();
+    if (this.#flights.get(flight.key) !== flight) return false;
+    return this.#flights.delete(flight.key);
   }
 
-  #land(flight: Flight, kept: KeptAnswer | undefined, answer: UpstreamResponse): void {
-    if (answer.outcome === 'UNCHANGED' && kept !== undefined) this.#landUnchanged(flight, kept, answer);
+  #land(flight: Flight, kept: KeptAnswer | undefined, answer: UpstreamResponse, isLatest: boolean): void {
+    if (answer.outcome === 'UNCHANGED' && kept !== undefined) this.#landUnchanged(flight, kept, answer, isLatest);
     else {
-      this.#keep(flight, kept, answer);
+      if (isLatest) this.#keep(flight, kept, answer);
       flight.answer(answer);
     }
   }
 
   /** What the registry has not changed is fresh again. */
-  #landUnchanged(flight: Flight, kept: KeptAnswer, answer: UpstreamResponse): void {
-    const { store, leniency, registryName } = this.#options;
+  #landUnchanged(flight: Flight, kept: KeptAnswer, answer: UpstreamResponse, isLatest: boolean): void {
+    const { store, registryName } = this.#options;
     const { key, request } = flight;
-    const head = makeHead(request, answer, leniency, performance.now() - flight.startedMs, kept.head);
     if (answer.directives.noStore) store.forget(key);
-    else store.renew(kept, head);
+    else if (isLatest) store.renew(kept, this.#makeHead(flight, answer, kept.head));
     if (!flight.hasCallers) return;
     const response = this.#read(key, request, kept, 'MISS', null);
     if (response !== null) flight.answer(response);
     else flight.fail(new RegistryFailure('PROTOCOL', registryName, { logDetail: 'what is unchanged cannot be read' }));
   }
 
+  #makeHead(flight: Flight, answer: UpstreamResponse, revalidated: AnswerHead | null): AnswerHead {
+    const call = { askedAtMs: flight.startedAtMs, tookMs: performance.now() - flight.startedMs };
+    return makeHead(flight.request, answer, this.#options.leniency, call, revalidated);
+  }
+
   #keep(flight: Flight, kept: KeptAnswer | undefined, answer: UpstreamResponse): void {
-    const { store, leniency, registryName } = this.#options;
+    const { store, registryName } = this.#options;
     const { key, request, epoch } = flight;
     const { subject, parse } = request;
     if (answer.directives.noStore) {
@@ -248,7 +212,7 @@ export class CacheLayer {
       store.forget(key);
       return;
     }
-    const head = makeHead(request, answer, leniency, performance.now() - flight.startedMs, null);
+    const head = this.#makeHead(flight, answer, null);
     if (head.freshUntilMs > head.fetchedAtMs) answer.freshUntilMs = head.freshUntilMs;
     if (subject === null || answer.sizeBytes > request.keepUpToBytes || head.keepUntilMs <= head.fetchedAtMs) {
       store.forget(key);
@@ -269,7 +233,7 @@ export class CacheLayer {
     if (kept !== undefined && failure instanceof RegistryFailure && !isAnswer(failure)) {
       const nowMs = Date.now();
       // Another call may have brought it meanwhile.
-      const isFresh = nowMs < kept.head.freshUntilMs && kept.head.fetchedAtMs >= request.notBeforeMs;
+      const isFresh = nowMs < kept.head.freshUntilMs && kept.head.askedAtMs >= request.notBeforeMs;
       if (isFresh) response = this.#read(key, request, kept, 'HIT', null);
       else if (nowMs < kept.head.standInUntilMs) response = this.#read(key, request, kept, 'STALE', failure);
     }
@@ -330,26 +294,5 @@ class Asking implements Caller {
 
   expire(): void {
     this.fail(this.#outcomes.makeTimeout());
-  }
-}
-
-/** Failures that say something about what was asked for, rather than that nothing could be learnt. */
-function isAnswer(failure: RegistryFailure): boolean {
-  switch (failure.type) {
-    case 'AUTHENTICATION':
-    case 'AUTHORIZATION':
-    case 'NOT_FOUND':
-    case 'CONFLICT':
-    case 'INVALID':
-    case 'READ_ONLY':
-      return true;
-    case 'CONNECTION':
-    case 'TIMEOUT':
-    case 'RATE_LIMIT':
-    case 'CIRCUIT_OPEN':
-    case 'PROTOCOL':
-    case 'SERVER':
-    case 'TLS':
-      return false;
   }
 }

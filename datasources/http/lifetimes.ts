@@ -1,4 +1,5 @@
 import type { AnswerHead } from '../../src/domain/cache.ts';
+import type { RegistryFailure } from '../../src/domain/errors.ts';
 import type { UpstreamRequest, UpstreamResponse } from './layer.ts';
 
 /** A 404 is kept this long at most: a template that was just published must not stay unknown for an hour. */
@@ -15,13 +16,14 @@ export interface Leniency {
 /**
  * Says until when an answer may be used. The configured lifetime bounds what the registry grants; the registry may ask for
  * less. What it says itself may be overrun only as far as it says so itself (RFC 5861), and not at all where it must be
- * revalidated (RFC 9111, 5.2.2.2). `tookMs`: what the registry took. `revalidated`: what the answer, a 304, speaks of.
+ * revalidated (RFC 9111, 5.2.2.2). `call`: when the registry
+ * was asked, and how long it took. `revalidated`: what the answer, a 304, speaks of.
  */
 export function makeHead(
   request: UpstreamRequest,
   response: UpstreamResponse,
   leniency: Leniency,
-  tookMs: number,
+  call: { readonly askedAtMs: number; readonly tookMs: number },
   revalidated: AnswerHead | null,
 ): AnswerHead {
   const { fetchedAtMs, body } = response;
@@ -46,11 +48,33 @@ export function makeHead(
     etag,
     mediaType: body?.mediaType ?? revalidated?.mediaType ?? '',
     reprDigest: body?.reprDigest ?? revalidated?.reprDigest ?? null,
+    askedAtMs: call.askedAtMs,
     fetchedAtMs,
     freshUntilMs,
     reuseUntilMs,
     standInUntilMs,
     keepUntilMs: Math.max(reuseUntilMs, standInUntilMs, revalidatableUntilMs),
-    tookMs,
+    tookMs: call.tookMs,
   };
+}
+
+/** Failures that say something about what was asked for, rather than that nothing could be learnt. */
+export function isAnswer(failure: RegistryFailure): boolean {
+  switch (failure.type) {
+    case 'AUTHENTICATION':
+    case 'AUTHORIZATION':
+    case 'NOT_FOUND':
+    case 'CONFLICT':
+    case 'INVALID':
+    case 'READ_ONLY':
+      return true;
+    case 'CONNECTION':
+    case 'TIMEOUT':
+    case 'RATE_LIMIT':
+    case 'CIRCUIT_OPEN':
+    case 'PROTOCOL':
+    case 'SERVER':
+    case 'TLS':
+      return false;
+  }
 }

@@ -20,8 +20,12 @@ export interface Caller {
 export class Flight {
   readonly key: string;
   readonly request: UpstreamRequest;
-  /** On the clock of `Date.now()`, and on that of `performance.now()`. */
-  readonly startedAtMs = Date.now();
+  /**
+   * On the clock of `Date.now()`. Whoever wants nothing from before the next millisecond is served by a call that begins in
+   * this one: it was begun for that, and all who want the same share it.
+   */
+  readonly startedAtMs: number;
+  /** On the clock of `performance.now()`. */
   readonly startedMs = performance.now();
   /** The cache's epoch when it began. */
   readonly epoch: number;
@@ -31,6 +35,7 @@ export class Flight {
     this.key = key;
     this.request = request;
     this.epoch = epoch;
+    this.startedAtMs = Math.max(Date.now(), request.notBeforeMs);
   }
 
   get hasCallers(): boolean {

@@ -221,7 +221,7 @@ function isStillTrue(key: string, label: Uint8Array, isTrue: (about: StoredAbout
   const stored = decodeLabel(label);
   if (stored === null) return false;
   const { registry, subject, rows, head } = stored;
-  return isTrue({ key, registry, subject, askedAtMs: head.fetchedAtMs - head.tookMs, rows: () => rows });
+  return isTrue({ key, registry, subject, askedAtMs: head.askedAtMs, rows: () => rows });
 }
 
 /** 30 bits of FNV-1a: such numbers take no memory of their own. A key that collides is looked for in vain. */

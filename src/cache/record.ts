@@ -100,6 +100,7 @@ function readHead(json: JsonObject): AnswerHead {
     etag: json.etag === null ? null : readString(json.etag),
     mediaType: readString(json.mediaType),
     reprDigest: json.reprDigest === null ? null : readString(json.reprDigest),
+    askedAtMs: readNumber(json.askedAtMs),
     fetchedAtMs: readNumber(json.fetchedAtMs),
     freshUntilMs: readNumber(json.freshUntilMs),
     reuseUntilMs: readNumber(json.reuseUntilMs),

@@ -39,6 +39,8 @@ export interface AnswerHead {
   readonly etag: string | null;
   readonly mediaType: string;
   readonly reprDigest: string | null;
+  /** When the registry was asked for it: what changed there before that is in it. */
+  readonly askedAtMs: number;
   readonly fetchedAtMs: number;
   /** Until then it is given without asking. */
   readonly freshUntilMs: number;

@@ -86,7 +86,10 @@ export interface RegistrySource {
   fetchVersions(name: string, options: CallOptions): Promise<Answer<readonly TemplateVersion[] | null>>;
   fetchContent(name: string, version: string, options: CallOptions): Promise<Answer<TemplateContent | null>>;
   fetchCategories(options: CallOptions): Promise<Answer<readonly CategoryCount[]>>;
-  /** Until when `searchRows` gives these rows without asking the registry, on the clock of `Date.now()`; 0: it would ask. */
+  /**
+   * Until when `searchRows` gives these rows without asking the registry, on the clock of `Date.now()`; 0: not, as far as is
+   * known without looking at a disk.
+   */
   peekRows(request: RowRequest): number;
   /** Whether a search could be asked right now (its circuit is not open). Never calls the registry. */
   canAnswer(): boolean;

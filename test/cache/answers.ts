@@ -25,6 +25,7 @@ export function makeAnswer(
       etag: '"1"',
       mediaType: 'application/json',
       reprDigest: null,
+      askedAtMs: nowMs - 5,
       fetchedAtMs: nowMs,
       freshUntilMs: nowMs + HOUR_MS,
       reuseUntilMs: nowMs + HOUR_MS,

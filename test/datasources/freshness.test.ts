@@ -166,7 +166,7 @@ describe('an answer about to pass its lifetime', () => {
   });
 
   const head = (freshUntilMs: number, tookMs: number): AnswerHead => ({
-    ...{ isAbsent: false, etag: null, mediaType: '', reprDigest: null, fetchedAtMs: 0 },
+    ...{ isAbsent: false, etag: null, mediaType: '', reprDigest: null, askedAtMs: 0, fetchedAtMs: 0 },
     ...{ freshUntilMs, reuseUntilMs: 0, standInUntilMs: 0, keepUntilMs: 0, tookMs },
   });
 

@@ -171,6 +171,11 @@ export class AnswerCache {
     return this.#invalidations.listen(listener);
   }
 
+  /** Resolves when it is known what the file has. Before that every miss is looked for in it. */
+  async whenListed(): Promise<void> {
+    await this.#persistent?.whenListed();
+  }
+
   readUsage(): CacheUsage {
     return { answers: this.#memory.count, weightBytes: this.#memory.weight, heldBytes: this.#slabs.heldBytes };
   }

@@ -20,8 +20,9 @@ const GATHER_MS = 200;
 const WRITTEN_AT_ONCE = 64;
 /** More that waits than this is not written: a slow disk must not hold memory. */
 const MOST_WAITING = 512;
-/** Labels that are looked at in one turn. */
+/** Labels that are looked at, and keys that are read, in one turn. */
 const LABELS_A_TURN = 256;
+const KEYS_A_TURN = 1_000;
 
 const compress = promisify<Uint8Array, ZstdOptions, Buffer>(zstdCompress);
 
@@ -43,7 +44,10 @@ export interface StoredAbout {
 export class PersistentTier {
   readonly #store: SqliteStore;
   readonly #keyv: Keyv<StoredRecord>;
-  readonly #known: Set<number>;
+  readonly #known = new Set<number>();
+  readonly #listing: Promise<void>;
+  #isListed = false;
+  #isClosed = false;
   readonly #waiting = new Map<string, CachedAnswer>();
   readonly #deleted = new Set<string>();
   readonly #touched = new Set<string>();
@@ -67,12 +71,18 @@ export class PersistentTier {
     // Values stay the bytes they are: keyv's JSON would make them a third larger, and slow.
     this.#keyv = new Keyv<StoredRecord>({ store, serialization: false });
     this.#keyv.on('error', listeners.onError);
-    this.#known = new Set(store.listKeys().map(fingerprintKey));
+    this.#listing = this.#listKeys();
   }
 
-  /** false: it is not there. true: it is, as far as this process knows. */
+  /** false: it is not there. true: it is, as far as this process knows; in the first moments that is not much. */
   mayHave(key: string): boolean {
+    if (!this.#isListed) return true;
     return this.#known.size > 0 && this.#known.has(fingerprintKey(key));
+  }
+
+  /** Resolves when it is known which keys there are. */
+  whenListed(): Promise<void> {
+    return this.#listing;
   }
 
   /** null: not there, or torn. Never rejects. */
@@ -133,6 +143,19 @@ export class PersistentTier {
     return this.#writing;
   }
 
+  /** A full file has some ten thousand keys: a start does not wait for them. */
+  async #listKeys(): Promise<void> {
+    for (let afterId = -1; !this.#isClosed; ) {
+      const rows = this.#store.listKeys(afterId, KEYS_A_TURN);
+      const last = rows.at(-1);
+      if (last === undefined) break;
+      afterId = last.id;
+      for (const { key } of rows) this.#known.add(fingerprintKey(key));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#isListed = true;
+  }
+
   /** As far as `flush` comes until a time (clock of `performance.now()`). */
   async close(untilMs: number): Promise<void> {
     const tooLate = new Promise<void>((resolve) => {
@@ -140,6 +163,8 @@ export class PersistentTier {
     });
     await Promise.race([this.flush(), tooLate]);
     if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#isClosed = true;
+    await this.#listing;
     await this.#keyv.disconnect();
   }
 

@@ -76,9 +76,11 @@ export class Statements {
     this.#database.exec('DELETE FROM answers');
   }
 
-  listKeys(nowMs: number): string[] {
-    const rows = this.#database.prepare('SELECT key FROM answers WHERE expires_at > ?').all(nowMs);
-    return rows.flatMap(({ key }) => (typeof key === 'string' ? [key] : []));
+  listKeys(afterId: number, count: number) {
+    const rows = this.#database
+      .prepare('SELECT id, key FROM answers WHERE id > ? ORDER BY id LIMIT ?')
+      .all(afterId, count);
+    return rows.flatMap(({ id, key }) => (typeof id === 'number' && typeof key === 'string' ? [{ id, key }] : []));
   }
 
   listLabels(afterId: number, count: number) {

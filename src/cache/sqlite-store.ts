@@ -138,8 +138,9 @@ export class SqliteStore {
     });
   }
 
-  listKeys(): readonly string[] {
-    return this.#attempt((open) => open.listKeys(Date.now()), []);
+  /** The keys, in parts: those behind an id, in their order. */
+  listKeys(afterId: number, count: number): readonly { readonly id: number; readonly key: string }[] {
+    return this.#attempt((open) => open.listKeys(afterId, count), []);
   }
 
   /** What the answers are about, in parts: those behind an id, in their order. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AnswerCache, type AnswerCacheOptions } from '../../src/cache/answer-cache.ts';
 import type { NewAnswer } from '../../src/cache/cached-answer.ts';
+import type { SqliteStore } from '../../src/cache/sqlite-store.ts';
 import { NO_CRITERIA } from '../../src/domain/search.ts';
 
 export const HOUR_MS = 3_600_000;
@@ -65,6 +66,10 @@ export class CacheFolder implements Disposable {
   [Symbol.dispose](): void {
     rmSync(this.path, { recursive: true, force: true });
   }
+}
+
+export function keysOf(store: SqliteStore): string[] {
+  return store.listKeys(-1, 1_000).map(({ key }) => key);
 }
 
 /** Waits for what the event loop brings. */

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, vi } from 'vitest';
 import { SqliteStore } from '../../src/cache/sqlite-store.ts';
-import { CacheFolder, findValue, HOUR_MS, makeAnswer, until } from './answers.ts';
+import { CacheFolder, findValue, HOUR_MS, keysOf, makeAnswer, until } from './answers.ts';
 
 /** A file with `count` answers, the keys `key-0`, `key-1`, ... */
 async function fill(folder: CacheFolder, count: number): Promise<void> {
@@ -29,6 +29,7 @@ describe('the file of the cache', () => {
     await fill(folder, 3);
     const reads = vi.spyOn(SqliteStore.prototype, 'get');
     const cache = folder.open();
+    await cache.whenListed();
     for (let number = 3; number < 1_000; number += 1) await findValue(cache, `key-${number}`);
     expect(reads).toHaveBeenCalledTimes(0);
     await findValue(cache, 'key-0');
@@ -46,8 +47,8 @@ describe('the file of the cache', () => {
     cache.keep(makeAnswer(cache, 'a look-up', { subject: { layer: 'TEMPLATE', name: 'x' } }));
     cache.keep(makeAnswer(cache, 'never used'));
     const store = new SqliteStore(folder.file, 1_000_000, folder.log);
-    await until(() => store.listKeys().length > 0);
-    expect(store.listKeys().toSorted()).toEqual(['a look-up', 'used']);
+    await until(() => keysOf(store).length > 0);
+    expect(keysOf(store).toSorted()).toEqual(['a look-up', 'used']);
     await store.disconnect();
     await cache.close();
   });

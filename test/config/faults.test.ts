@@ -168,6 +168,11 @@ describe('each fault is told with its line, its column and its key', () => {
       `${REGISTRY.replace('secret:', 'limits: { bodyBytes: 1tb }, secret:')}`,
       '1:32 server.limits.bodyBytes',
     ],
+    [
+      'a cache on the disk that is neither a size nor off',
+      `${REGISTRY.replace('secret:', 'cache: { disk: none }, secret:')}`,
+      '1:26 server.cache.disk',
+    ],
     ['a host in the file', `${REGISTRY.replace('secret:', 'port: 80, secret:')}`, '1:11 server.port'],
     [
       'an API key that is no digest',

@@ -208,10 +208,9 @@ export class AnswerCache {
 
   /** It was used again: it is worth a place in the file, and its value is all that memory needs of it. */
   #noteUse(answer: CachedAnswer): void {
-    if (this.#persistent !== null && !answer.isPersisted) {
-      this.#persistent.put(answer);
-      this.#memory.reweigh(answer);
-    } else this.#settle(answer);
+    const isToBeWritten = this.#persistent !== null && !answer.isPersisted && this.#persistent.put(answer);
+    if (isToBeWritten) this.#memory.reweigh(answer);
+    else this.#settle(answer);
   }
 
   /** Nobody needs its bytes for the file any more. */

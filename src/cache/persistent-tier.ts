@@ -51,6 +51,7 @@ export class PersistentTier {
   readonly #waiting = new Map<string, CachedAnswer>();
   readonly #deleted = new Set<string>();
   readonly #touched = new Set<string>();
+  readonly #failedOnce = new WeakSet<CachedAnswer>();
   readonly #isTrue: (answer: CachedAnswer) => boolean;
   readonly #onWritten: (answer: CachedAnswer) => void;
   #timer: NodeJS.Timeout | null = null;
@@ -98,13 +99,15 @@ export class PersistentTier {
     return { label, body: record.body };
   }
 
-  /** Has an answer written soon. */
-  put(answer: CachedAnswer): void {
-    if (answer.isPersisted || this.#waiting.get(answer.key) === answer || this.#waiting.size >= MOST_WAITING) return;
+  /** Has an answer written soon. false: too much waits for that already. */
+  put(answer: CachedAnswer): boolean {
+    if (answer.isPersisted || this.isWaiting(answer)) return true;
+    if (this.#waiting.size >= MOST_WAITING) return false;
     this.#waiting.get(answer.key)?.release();
     answer.hold();
     this.#waiting.set(answer.key, answer);
     this.#schedule();
+    return true;
   }
 
   isWaiting(answer: CachedAnswer): boolean {
@@ -180,7 +183,11 @@ export class PersistentTier {
     for (const key of deleted) this.#deleted.delete(key);
     if (this.#touched.size > 0) this.#store.touch(this.#touched);
     this.#touched.clear();
-    while (this.#waiting.size > 0) await this.#writeSome([...this.#waiting.values()].slice(0, WRITTEN_AT_ONCE));
+    const waiting = [...this.#waiting.values()];
+    for (let from = 0; from < waiting.length; from += WRITTEN_AT_ONCE) {
+      await this.#writeSome(waiting.slice(from, from + WRITTEN_AT_ONCE));
+    }
+    if (this.#waiting.size > 0) this.#schedule();
   }
 
   async #writeSome(answers: readonly CachedAnswer[]): Promise<void> {
@@ -199,12 +206,21 @@ export class PersistentTier {
       return record === null || ttl <= 0 ? [] : [{ answer, entry: { key: answer.key, value: record, ttl } }];
     });
     const results = entries.length === 0 ? [] : await this.#keyv.setMany(entries.map(({ entry }) => entry));
+    const failed = new Set<CachedAnswer>();
     entries.forEach(({ answer }, index) => {
-      if (results[index] !== true) return;
+      if (results[index] !== true) {
+        failed.add(answer);
+        return;
+      }
       answer.isPersisted = true;
       this.#known.add(fingerprintKey(answer.key));
     });
     for (const answer of answers) {
+      // Another process may have written for too long: what failed for the first time is tried again.
+      if (failed.has(answer) && this.isWaiting(answer) && !this.#failedOnce.has(answer)) {
+        this.#failedOnce.add(answer);
+        continue;
+      }
       if (!this.isWaiting(answer)) {
         // It was forgotten, or replaced, while it was written.
         if (!this.#waiting.has(answer.key)) this.delete(answer.key);

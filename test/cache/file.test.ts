@@ -53,6 +53,22 @@ describe('the file of the cache', () => {
     await cache.close();
   });
 
+  it('has it also when another process has kept it from being written for a while', async () => {
+    using folder = new CacheFolder();
+    const cache = folder.open();
+    const other = new DatabaseSync(folder.file);
+    other.exec('BEGIN IMMEDIATE');
+    cache.keep(makeAnswer(cache, 'a look-up', { subject: { layer: 'TEMPLATE', name: 'x' } }));
+    // Longer than the first attempt waits.
+    setTimeout(() => other.exec('COMMIT'), 350);
+    const store = new SqliteStore(folder.file, 1_000_000, folder.log);
+    await until(() => keysOf(store).length > 0);
+    await store.disconnect();
+    other.close();
+    await cache.close();
+    expect(folder.logged).toEqual([]);
+  });
+
   it('gives nothing that has expired', async () => {
     using folder = new CacheFolder();
     await fill(folder, 1);

@@ -125,6 +125,7 @@ export class HealthMonitor {
     const response = await upstream.probe({
       operation: 'CATALOG',
       path,
+      subject: null,
       accept: 'application/json',
       maxBytes: MAX_HEALTH_BYTES,
       keepUpToBytes: 0,

@@ -1,11 +1,10 @@
 import type { LookupFunction } from 'node:net';
-import { createAnswerStore } from '../src/cache/answer-store.ts';
+import { AnswerCache } from '../src/cache/answer-cache.ts';
 import type { RegistryConfig } from '../src/config/config.ts';
 import type { RegistryFailure } from '../src/domain/errors.ts';
 import type { RegistrySource } from '../src/domain/registry.ts';
 import { RegistryMeter } from '../src/telemetry/registry-metrics.ts';
 import { HealthMonitor } from './health-monitor.ts';
-import type { AnswerCache } from './http/cache.ts';
 import { openUpstream } from './http/chain.ts';
 import type { UpstreamObserver } from './http/layer.ts';
 import { marketplace } from './marketplace/index.ts';
@@ -16,15 +15,15 @@ const KINDS: Readonly<Record<RegistryConfig['kind'], RegistryDefinition>> = {
   marketplace,
 };
 
-/** All registries share one cache of this size. */
-const CACHE_BYTES = 128 * 1024 * 1024;
+/** Where no cache is given the registries share one of this size in memory. */
+const CACHE_BYTES = 64 * 1024 * 1024;
 
 export interface OpenRegistriesOptions {
   readonly logger?: { warn(detail: object, message: string): void };
   /** As `Date.now()`; for health and metrics alone. */
   readonly now?: () => number;
-  /** Bytes of answers kept in the process. */
-  readonly cacheBytes?: number;
+  /** Keeps their answers, and those of others perhaps: it is not closed with these. */
+  readonly cache?: AnswerCache;
   /** Stands for the system's resolver. */
   readonly lookup?: LookupFunction;
 }
@@ -33,6 +32,8 @@ export interface OpenRegistriesOptions {
 export interface OpenRegistries {
   /** In the order they were given, which is the resolution order. */
   readonly sources: readonly RegistrySource[];
+  /** What is kept of their answers, to be told of changes. */
+  readonly cache: Pick<AnswerCache, 'invalidate' | 'onInvalidated' | 'readUsage'>;
   /** Resolves when every registry was tried once, however it answered (contract 3, /readyz). */
   whenTriedOnce(): Promise<void>;
   /** Stops health checks and cuts every connection; calls that are under way fail. */
@@ -47,21 +48,24 @@ export function openRegistries(
   configs: readonly RegistryConfig[],
   options: OpenRegistriesOptions = {},
 ): OpenRegistries {
-  const store = createAnswerStore(options.cacheBytes ?? CACHE_BYTES, (error) =>
-    options.logger?.warn({ error }, 'the cache of registry answers failed'),
-  );
-  const upstreams = configs.map((config) => prepareRegistry(config, store, options));
+  const cache = options.cache ?? createOwnCache();
+  const upstreams = configs.map((config) => prepareRegistry(config, cache, options));
   const opened = upstreams.map((upstream, rank) => startRegistry(upstream, rank, options));
   return {
     sources: opened.map((registry) => registry.source),
+    cache,
     async whenTriedOnce() {
       await Promise.all(opened.map((registry) => registry.whenTriedOnce()));
     },
     async close() {
       await Promise.all(opened.map((registry) => registry.close()));
-      await store.close();
+      if (cache !== options.cache) await cache.close();
     },
   };
+}
+
+function createOwnCache(): AnswerCache {
+  return new AnswerCache({ memoryBytes: CACHE_BYTES, disk: null, log: { warn: () => undefined } });
 }
 
 type Prepared = ReturnType<typeof prepareRegistry>;

@@ -73,7 +73,7 @@ export interface RestRegistryParts {
 }
 
 /** What one operation asks for, beside what the caller wants. */
-type Endpoint<T> = Pick<UpstreamRequest, 'operation' | 'path' | 'timeoutMs' | 'lifetimeMs' | 'absence'> & {
+type Endpoint<T> = Pick<UpstreamRequest, 'operation' | 'path' | 'subject' | 'timeoutMs' | 'lifetimeMs' | 'absence'> & {
   readonly parse: (body: ReceivedBody) => T;
   readonly accept?: string;
   readonly maxBytes?: number;
@@ -113,10 +113,21 @@ class RestRegistry implements RegistrySource {
       {
         operation: 'SEARCH',
         path: definition.search.buildPath(request),
+        subject: {
+          layer: 'SEARCH',
+          query: request.query,
+          criteria: request.criteria,
+          names: request.names ?? null,
+        },
         timeoutMs: config.timeouts.search,
         lifetimeMs: config.cache.search,
         absence: 'FAILURE',
-        parse: (body) => definition.search.toPage(this.#readJson(body), this.#context, request),
+        parse: (body) => {
+          const json = this.#readJson(body);
+          const page = definition.search.toPage(json, this.#context, request);
+          if (page.rows.length === 0) this.#refuseError(json);
+          return page;
+        },
       },
       options,
     );
@@ -129,6 +140,7 @@ class RestRegistry implements RegistrySource {
       {
         operation: 'TEMPLATE',
         path: definition.template.buildPath(name, version),
+        subject: { layer: 'TEMPLATE', name },
         timeoutMs: config.timeouts.template,
         lifetimeMs: config.cache.template,
         absence: 'ANSWER',
@@ -145,10 +157,16 @@ class RestRegistry implements RegistrySource {
       {
         operation: 'TEMPLATE',
         path: definition.versions.buildPath(name),
+        subject: { layer: 'TEMPLATE', name },
         timeoutMs: config.timeouts.template,
         lifetimeMs: config.cache.template,
         absence: 'ANSWER',
-        parse: (body) => definition.versions.toVersions(this.#readJson(body)),
+        parse: (body) => {
+          const json = this.#readJson(body);
+          const versions = definition.versions.toVersions(json);
+          if (versions.length === 0) this.#refuseError(json);
+          return versions;
+        },
       },
       options,
     );
@@ -161,6 +179,7 @@ class RestRegistry implements RegistrySource {
       {
         operation: 'TEMPLATE',
         path: definition.content.buildPath(name, version),
+        subject: { layer: 'TEMPLATE', name },
         timeoutMs: config.timeouts.template,
         lifetimeMs: config.cache.template,
         absence: 'ANSWER',
@@ -189,6 +208,7 @@ class RestRegistry implements RegistrySource {
       {
         operation: 'CATALOG',
         path: definition.categories.buildPath(),
+        subject: { layer: 'CATALOG' },
         timeoutMs: config.timeouts.template,
         lifetimeMs: config.cache.catalog,
         absence: 'FAILURE',
@@ -196,6 +216,10 @@ class RestRegistry implements RegistrySource {
       },
       options,
     );
+  }
+
+  peekRows(request: RowRequest): number {
+    return this.#parts.upstream.peek(this.#parts.definition.search.buildPath(request));
   }
 
   canAnswer(): boolean {
@@ -215,6 +239,7 @@ class RestRegistry implements RegistrySource {
     const response = await this.#parts.upstream.call({
       operation: endpoint.operation,
       path: endpoint.path,
+      subject: endpoint.subject,
       accept: endpoint.accept ?? 'application/json',
       maxBytes: endpoint.maxBytes ?? MAX_ANSWER_BYTES,
       keepUpToBytes: endpoint.keepUpToBytes ?? MAX_ANSWER_BYTES,
@@ -269,6 +294,14 @@ class RestRegistry implements RegistrySource {
       throw this.#protocolFailure('Repr-Digest is of another document');
     }
     return Object.freeze({ bytes: body.bytes, mediaType: body.mediaType || 'application/octet-stream', digest });
+  }
+
+  /** A registry that fails may say so beside an empty list and under a good status: that list is no answer. */
+  #refuseError(json: unknown): void {
+    if (typeof json !== 'object' || json === null || !('error' in json)) return;
+    if (json.error !== null && json.error !== undefined) {
+      throw this.#protocolFailure('an error in the place of an answer');
+    }
   }
 
   #protocolFailure(logDetail: string): RegistryFailure {

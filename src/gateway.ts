@@ -1,11 +1,16 @@
 /** Joins everything: the configuration's registries, the federation over them, and the server in front. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { openRegistries } from '../datasources/registries.ts';
 import packageJson from '../package.json' with { type: 'json' };
+import { AnswerCache } from './cache/answer-cache.ts';
 import type { Config } from './config/config.ts';
 import { createFederation } from './federation/federation.ts';
 import { createHandler } from './server/handler.ts';
+
+/** In the data directory. */
+const CACHE_FILE = 'cache.sqlite';
 
 export interface Gateway {
   /** Answers one HTTP request; never throws. */
@@ -25,7 +30,20 @@ export interface GatewayOverrides {
  * credentials cannot be used; that a registry cannot be reached is no reason.
  */
 export async function createGateway(config: Config, { log }: GatewayOverrides): Promise<Gateway> {
-  const registries = openRegistries(config.registries, { logger: log });
+  const { memory, disk } = config.server.cache;
+  const file = disk === null ? null : { path: join(config.dataDirectory, CACHE_FILE), maxBytes: disk };
+  const cache = new AnswerCache({ memoryBytes: memory, disk: file, log });
+  try {
+    return await assembleGateway(config, cache, log);
+  } catch (error) {
+    await cache.close();
+    throw error;
+  }
+}
+
+/** Closing the gateway closes the cache. */
+async function assembleGateway(config: Config, cache: AnswerCache, log: Logger): Promise<Gateway> {
+  const registries = openRegistries(config.registries, { logger: log, cache });
   const { search, secrets } = config.server;
   const lifetimes = new Map(config.registries.map(({ name, cache }) => [name, cache.catalog]));
   const federation = createFederation({
@@ -61,6 +79,7 @@ export async function createGateway(config: Config, { log }: GatewayOverrides): 
       close: async () => {
         await handler.close();
         await close();
+        await cache.close();
       },
     };
   } catch (error) {

@@ -18,7 +18,11 @@ const commands = {
   async start({ registryUrls, settings }: GatewayOptions): Promise<string> {
     await stop();
     const config = parseConfigObject({
-      server: { secret: 'for benchmarks alone: 0123456789abcdef0123456789abcdef' },
+      server: {
+        secret: 'for benchmarks alone: 0123456789abcdef0123456789abcdef',
+        // A run begins with nothing known.
+        cache: { disk: 'off' },
+      },
       registries: registryUrls.map((url, index) => ({
         name: `registry-${String(index).padStart(3, '0')}`,
         type: 'official',

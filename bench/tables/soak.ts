@@ -54,7 +54,7 @@ export async function measureSoak({ registries: count, templatesEach, ...soak }:
       ...usages.map((usage, part) => describeRow(`gateway, after ${part * perPart}`, usage)),
     ],
     notes: [
-      'The heap is read after a collection of garbage. Up to 128 MB of answers (as the cache weighs them) are kept by design.',
+      'The heap is read after a collection of garbage. Up to 64 MB of answers (as the cache weighs them) are kept by design.',
       formatVerdict(
         `the heap does not grow by more than ${MOST_GROWTH * 100} % after the first quarter; ${round(growth * 100, 1)} %`,
         growth <= MOST_GROWTH,

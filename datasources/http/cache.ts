@@ -1,201 +1,298 @@
+import type { AnswerHead } from '../../src/domain/cache.ts';
 import { RegistryFailure } from '../../src/domain/errors.ts';
-import type { CacheOutcome } from '../../src/domain/search.ts';
-import type { Layer, UpstreamObserver, UpstreamRequest, UpstreamResponse } from './layer.ts';
-
-/** A 404 is kept this long at most: a template that was just published must not stay unknown for an hour. */
-const ABSENCE_LIFETIME_MS = 60_000;
-/** A parsed body weighs about this many times its bytes. */
-const PARSED_WEIGHT = 3;
-
-/** Beyond this (24 days) Node's timers fire at once; no call takes as long. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
-/** Where answers are kept; `src/cache` has one. Values are shared and never changed. */
-export interface AnswerCache {
-  get(key: string): Promise<unknown>;
-  set(key: string, value: { readonly sizeBytes: number }, keepMs: number): Promise<void>;
-  delete(key: string): Promise<void>;
-}
+import { NO_DIRECTIVES } from './directives.ts';
+import type { AnswerCache, KeptAnswer } from './kept-answers.ts';
+import type { Handler, Layer, UpstreamObserver, UpstreamRequest, UpstreamResponse } from './layer.ts';
+import { isAnswer, type Leniency, makeHead } from './lifetimes.ts';
+import { Refreshes } from './refreshes.ts';
+import { type Caller, Flight } from './single-flight.ts';
 
 export interface CacheLayerOptions {
   readonly registryName: string;
   readonly store: AnswerCache;
   /** Before every key: the registry, its URL and whose credentials. */
   readonly scope: string;
-  /** How long after its lifetime an answer may stand in for one that cannot be had. 0: never. */
-  readonly staleIfErrorMs: number;
+  readonly leniency: Leniency;
   readonly observer: UpstreamObserver;
 }
 
 /**
- * An answer in the cache: as the bytes that came, until it is used again, as what was parsed from them afterwards. Most
- * windows of a search are never used again, and thousands of small objects in each would be carried along by every
- * collection of garbage: that costs a search more than parsing a window a second time does. The class is how an answer is
- * told apart from whatever else a store might hold.
+ * Answers from the cache while an answer is fresh; asks otherwise, conditionally where the registry gave an ETag, and once
+ * for all who ask at one time. Here, and nowhere below, a caller's deadline ends its waiting: the call goes on, and what it
+ * brings is kept. What is a little past its lifetime is given at once and asked for again behind the reader's back; what is
+ * about to pass it is refreshed early, by one of many readers (`refreshes.ts`). When no fresh answer can be had in time, an
+ * old one within `staleIfError` is given and says so (contract 5.5), but never in place of a 401, 403 or 404: those are
+ * answers, and they end what was kept.
  */
-class CachedAnswer {
-  readonly freshUntilMs: number;
-  #response: UpstreamResponse;
+export class CacheLayer {
+  readonly #options: CacheLayerOptions;
+  readonly #flights = new Map<string, Flight>();
+  readonly #refreshes = new Refreshes();
+  #next: Handler = () => Promise.reject(new TypeError('the cache must stand before another layer'));
 
-  constructor(response: UpstreamResponse, freshUntilMs: number) {
-    this.freshUntilMs = freshUntilMs;
-    this.#response = response.body === null ? response : { ...response, value: null };
+  constructor(options: CacheLayerOptions) {
+    this.#options = options;
   }
 
-  get sizeBytes(): number {
-    return this.#response.sizeBytes * (this.isParsed ? PARSED_WEIGHT : 1);
-  }
-
-  get isParsed(): boolean {
-    return this.#response.body === null;
-  }
-
-  /** What can be told without the value. */
-  get head(): Pick<UpstreamResponse, 'etag' | 'fetchedAtMs'> {
-    return this.#response;
-  }
-
-  /** The whole answer; `parse` is that of the request, whose path says how an answer to it is parsed. */
-  read(parse: UpstreamRequest['parse']): UpstreamResponse {
-    const { body } = this.#response;
-    if (body !== null) this.#response = { ...this.#response, value: parse(body), body: null };
-    return this.#response;
-  }
-}
-
-/**
- * Answers from the cache while an answer is fresh; asks otherwise, conditionally where the registry gave an ETag. Here,
- * and nowhere below, a caller's deadline ends its waiting: the call goes on, and what it brings is kept. When no fresh
- * answer can be had in time, an old one within `staleIfError` is given and says so (contract 5.5), but never in place of
- * a 401, 403 or 404: those are answers, and they end what was kept.
- */
-export function createCacheLayer(options: CacheLayerOptions): Layer {
-  const kept = new WeakSet<UpstreamResponse>();
-
-  return (next) => async (request) => {
-    const key = options.scope + request.path;
-    const found = await options.store.get(key);
-    const cached = found instanceof CachedAnswer ? found : null;
-    if (cached !== null && isFresh(cached, request)) {
-      options.observer.onCacheOutcome('HIT');
-      return { ...use(key, request, cached), freshUntilMs: cached.freshUntilMs, cache: 'HIT' };
-    }
-    if (request.deadlineMs <= performance.now()) {
-      return standIn(key, request, cached, new RegistryFailure('TIMEOUT', options.registryName, { refusedHere: true }));
-    }
-    const etag = cached?.head.etag ?? null;
-    const call = next(etag === null ? request : { ...request, etag }).then(
-      (response) => keep(key, request, response, cached),
-      (failure: unknown) => forget(key, failure),
-    );
-    try {
-      const response = await beforeDeadline(call, request.deadlineMs, options.registryName);
-      options.observer.onCacheOutcome(response.cache);
-      return response;
-    } catch (failure) {
-      return standIn(key, request, cached, failure);
-    }
+  readonly layer: Layer = (next) => {
+    this.#next = next;
+    return (request) => this.#call(request);
   };
 
-  /** From now on it is kept parsed, and weighs more. */
-  function use(key: string, request: UpstreamRequest, cached: CachedAnswer): UpstreamResponse {
-    if (cached.isParsed) return cached.read(request.parse);
-    const response = cached.read(request.parse);
-    const keepMs = cached.freshUntilMs + options.staleIfErrorMs - Date.now();
-    if (keepMs > 0) void options.store.set(key, cached, keepMs);
-    return response;
+  /** Until when the answer to a path is given without asking, on the clock of `Date.now()`; 0: it would be asked for. */
+  peek(path: string): number {
+    const freshUntilMs = this.#options.store.peek(this.#options.scope + path);
+    return freshUntilMs > Date.now() ? freshUntilMs : 0;
   }
 
-  /** Called for everybody who shared the call; only the first has something to do. */
-  function keep(key: string, request: UpstreamRequest, answer: UpstreamResponse, cached: CachedAnswer | null) {
-    const outcome: CacheOutcome = answer.directives.noStore ? 'BYPASS' : 'MISS';
-    const whole: UpstreamResponse =
-      answer.outcome === 'UNCHANGED' && cached !== null
-        ? { ...use(key, request, cached), fetchedAtMs: answer.fetchedAtMs, directives: answer.directives }
-        : answer;
-    const lifetimeMs = outcome === 'BYPASS' ? 0 : chooseLifetimeMs(request, whole);
-    const response = { ...whole, cache: outcome, freshUntilMs: lifetimeMs > 0 ? whole.fetchedAtMs + lifetimeMs : 0 };
-    if (kept.has(answer)) return response;
-    kept.add(answer);
-    if (outcome === 'BYPASS') void options.store.delete(key);
-    else if (response.sizeBytes <= request.keepUpToBytes) {
-      const entry = new CachedAnswer(response, response.fetchedAtMs + lifetimeMs);
-      void options.store.set(key, entry, lifetimeMs + options.staleIfErrorMs);
+  #call(request: UpstreamRequest): Promise<UpstreamResponse> {
+    const { store, scope } = this.#options;
+    const key = scope + request.path;
+    const kept = store.get(key);
+    if (kept === undefined && store.mayLoad(key)) {
+      return store.load(key).then((loaded) => this.#answer(key, request, loaded));
     }
+    return this.#answer(key, request, kept);
+  }
+
+  #answer(key: string, request: UpstreamRequest, kept: KeptAnswer | undefined): Promise<UpstreamResponse> {
+    if (kept === undefined) return this.#ask(key, request, kept);
+    const response = this.#use(key, request, kept);
+    return response === null ? this.#ask(key, request, kept) : Promise.resolve(response);
+  }
+
+  /** null: it is too old, or cannot be read any more. */
+  #use(key: string, request: UpstreamRequest, kept: KeptAnswer): UpstreamResponse | null {
+    const nowMs = Date.now();
+    const { head } = kept;
+    if (nowMs >= head.reuseUntilMs || head.askedAtMs < request.notBeforeMs) return null;
+    const isFresh = nowMs < head.freshUntilMs;
+    const response = this.#read(key, request, kept, isFresh ? 'HIT' : 'STALE', null);
+    if (response === null) return null;
+    if ((!isFresh || this.#refreshes.isDue(head, nowMs)) && !this.#flights.has(key)) this.#refresh(key, request, kept);
+    this.#options.observer.onCacheOutcome(response.cache);
     return response;
   }
 
-  async function forget(key: string, failure: unknown): Promise<never> {
-    if (failure instanceof RegistryFailure && isAnswer(failure)) await options.store.delete(key);
-    throw failure;
-  }
-
-  function standIn(
+  /** null: it cannot be read any more. */
+  #read(
     key: string,
-    request: UpstreamRequest,
-    cached: CachedAnswer | null,
-    failure: unknown,
-  ): UpstreamResponse {
-    if (cached !== null && failure instanceof RegistryFailure && !isAnswer(failure)) {
-      if (options.staleIfErrorMs > 0 && Date.now() <= cached.freshUntilMs + options.staleIfErrorMs) {
-        options.observer.onCacheOutcome('STALE');
-        return { ...use(key, request, cached), freshUntilMs: 0, cache: 'STALE', staleBecause: failure };
-      }
+    { parse }: UpstreamRequest,
+    kept: KeptAnswer,
+    cache: 'HIT' | 'STALE' | 'MISS',
+    staleBecause: RegistryFailure | null,
+  ): UpstreamResponse | null {
+    const { store } = this.#options;
+    const { head, sizeBytes } = kept;
+    let value: unknown;
+    try {
+      value = store.read(kept, parse);
+    } catch {
+      // An earlier version of the gateway understood it, or the disk has spoilt it.
+      if (store.get(key) === kept) store.forget(key);
+      return null;
     }
-    options.observer.onCacheOutcome('MISS');
-    throw failure;
+    return {
+      outcome: head.isAbsent ? 'ABSENT' : 'PRESENT',
+      value,
+      body: null,
+      sizeBytes,
+      etag: head.etag,
+      directives: NO_DIRECTIVES,
+      fetchedAtMs: head.fetchedAtMs,
+      freshUntilMs: cache === 'STALE' || head.freshUntilMs <= head.fetchedAtMs ? 0 : head.freshUntilMs,
+      cache,
+      staleBecause,
+    };
   }
-}
 
-function isFresh(cached: CachedAnswer, request: UpstreamRequest): boolean {
-  return Date.now() < cached.freshUntilMs && cached.head.fetchedAtMs >= request.notBeforeMs;
-}
-
-/** The configured lifetime bounds what the registry grants; the registry may ask for less. */
-function chooseLifetimeMs(request: UpstreamRequest, response: UpstreamResponse): number {
-  const configured =
-    response.outcome === 'ABSENT' ? Math.min(request.lifetimeMs, ABSENCE_LIFETIME_MS) : request.lifetimeMs;
-  return Math.min(configured, response.directives.maxAgeMs ?? configured);
-}
-
-/** Failures that say something about what was asked for, rather than that nothing could be learnt. */
-function isAnswer(failure: RegistryFailure): boolean {
-  switch (failure.type) {
-    case 'AUTHENTICATION':
-    case 'AUTHORIZATION':
-    case 'NOT_FOUND':
-    case 'CONFLICT':
-    case 'INVALID':
-    case 'READ_ONLY':
-      return true;
-    case 'CONNECTION':
-    case 'TIMEOUT':
-    case 'RATE_LIMIT':
-    case 'CIRCUIT_OPEN':
-    case 'PROTOCOL':
-    case 'SERVER':
-    case 'TLS':
-      return false;
+  /** Joins the call that is under way, where it may bring what is asked for, or begins one. */
+  #ask(key: string, request: UpstreamRequest, kept: KeptAnswer | undefined): Promise<UpstreamResponse> {
+    if (request.deadlineMs <= performance.now()) return this.#answerLate(key, request);
+    return new Promise((resolve, reject) => {
+      const caller = new Asking(this.#outcomes, key, request, resolve, reject);
+      const running = this.#flights.get(key);
+      if (running === undefined || !this.#mayBring(running, request)) this.#launch(key, request, kept).wait(caller);
+      else {
+        running.join(request.waiters);
+        running.wait(caller);
+      }
+    });
   }
-}
 
-/** Waits for the call until the caller's deadline. The call is not ended: others may wait for it, and the cache does. */
-function beforeDeadline<T>(call: Promise<T>, deadlineMs: number, registryName: string): Promise<T> {
-  const waitMs = deadlineMs - performance.now();
-  if (waitMs > LONGEST_TIMER_MS) return call;
-  return new Promise<T>((resolve, reject) => {
-    // One turn later: what arrived while this process was busy is still in time.
-    const late = (): void => reject(new RegistryFailure('TIMEOUT', registryName));
-    const timer = setTimeout(() => setImmediate(late), Math.max(0, waitMs));
-    call.then(
-      (value) => {
-        clearTimeout(timer);
-        resolve(value);
+  async #answerLate(key: string, request: UpstreamRequest): Promise<UpstreamResponse> {
+    const failure = new RegistryFailure('TIMEOUT', this.#options.registryName, { refusedHere: true });
+    const response = this.#standIn(key, request, failure);
+    if (response === null) throw failure;
+    return response;
+  }
+
+  /** Not from before the caller's `notBeforeMs`, and not from before a change that it may concern. */
+  #mayBring({ startedAtMs, epoch }: Flight, { notBeforeMs, subject }: UpstreamRequest): boolean {
+    const { store, registryName } = this.#options;
+    return startedAtMs >= notBeforeMs && (subject === null || !store.mayConcernSince(epoch, registryName, subject));
+  }
+
+  #refresh(key: string, request: UpstreamRequest, kept: KeptAnswer): void {
+    if (!this.#refreshes.tryBegin(kept, Date.now())) return;
+    const background: UpstreamRequest = {
+      ...request,
+      deadlineMs: Number.POSITIVE_INFINITY,
+      notBeforeMs: 0,
+      waiters: { latestDeadlineMs: Number.POSITIVE_INFINITY, background: true },
+    };
+    this.#launch(key, background, kept, true);
+  }
+
+  #launch(key: string, request: UpstreamRequest, kept: KeptAnswer | undefined, isRefresh = false): Flight {
+    const flight = new Flight(key, request, this.#options.store.epoch);
+    this.#flights.set(key, flight);
+    kept?.hold();
+    const etag = kept?.head.etag ?? null;
+    this.#next(etag === null ? request : { ...request, etag }).then(
+      (answer) => {
+        const isLatest = this.#end(flight, isRefresh);
+        try {
+          this.#land(flight, kept, answer, isLatest);
+        } catch (error) {
+          // A defect must not leave anybody waiting.
+          flight.fail(error);
+        }
+        kept?.release();
       },
       (failure: unknown) => {
-        clearTimeout(timer);
-        reject(failure);
+        const isLatest = this.#end(flight, isRefresh);
+        if (isLatest && failure instanceof RegistryFailure && isAnswer(failure)) this.#options.store.forget(key);
+        else if (kept !== undefined) this.#refreshes.noteFailure(kept, Date.now());
+        flight.fail(failure);
+        kept?.release();
       },
     );
-  });
+    return flight;
+  }
+
+  /** false: a call that began later has taken its place, and what this one brings may be older than what that one has brought. */
+  #end(flight: Flight, isRefresh: boolean): boolean {
+    if (isRefresh) this.#refreshes.end();
+    if (this.#flights.get(flight.key) !== flight) return false;
+    return this.#flights.delete(flight.key);
+  }
+
+  #land(flight: Flight, kept: KeptAnswer | undefined, answer: UpstreamResponse, isLatest: boolean): void {
+    if (answer.outcome === 'UNCHANGED' && kept !== undefined) this.#landUnchanged(flight, kept, answer, isLatest);
+    else {
+      if (isLatest) this.#keep(flight, kept, answer);
+      flight.answer(answer);
+    }
+  }
+
+  /** What the registry has not changed is fresh again. */
+  #landUnchanged(flight: Flight, kept: KeptAnswer, answer: UpstreamResponse, isLatest: boolean): void {
+    const { store, registryName } = this.#options;
+    const { key, request } = flight;
+    if (answer.directives.noStore) store.forget(key);
+    else if (isLatest) store.renew(kept, this.#makeHead(flight, answer, kept.head));
+    if (!flight.hasCallers) return;
+    const response = this.#read(key, request, kept, 'MISS', null);
+    if (response !== null) flight.answer(response);
+    else flight.fail(new RegistryFailure('PROTOCOL', registryName, { logDetail: 'what is unchanged cannot be read' }));
+  }
+
+  #makeHead(flight: Flight, answer: UpstreamResponse, revalidated: AnswerHead | null): AnswerHead {
+    const call = { askedAtMs: flight.startedAtMs, tookMs: performance.now() - flight.startedMs };
+    return makeHead(flight.request, answer, this.#options.leniency, call, revalidated);
+  }
+
+  #keep(flight: Flight, kept: KeptAnswer | undefined, answer: UpstreamResponse): void {
+    const { store, registryName } = this.#options;
+    const { key, request, epoch } = flight;
+    const { subject, parse } = request;
+    if (answer.directives.noStore) {
+      answer.cache = 'BYPASS';
+      store.forget(key);
+      return;
+    }
+    const head = this.#makeHead(flight, answer, null);
+    if (head.freshUntilMs > head.fetchedAtMs) answer.freshUntilMs = head.freshUntilMs;
+    if (subject === null || answer.sizeBytes > request.keepUpToBytes || head.keepUntilMs <= head.fetchedAtMs) {
+      store.forget(key);
+      return;
+    }
+    const bytes = answer.body?.bytes ?? null;
+    const isInUse = kept?.isParsed ?? false;
+    const { value } = answer;
+    const isKept = store.keep({ key, registry: registryName, subject, head, bytes, value, parse, isInUse, epoch });
+    if (!isKept) answer.freshUntilMs = 0;
+  }
+
+  /** What is kept in the place of what cannot be had; null: there is nothing that may be given. */
+  #standIn(key: string, request: UpstreamRequest, failure: unknown): UpstreamResponse | null {
+    const { observer, store } = this.#options;
+    const kept = store.get(key);
+    let response: UpstreamResponse | null = null;
+    if (kept !== undefined && failure instanceof RegistryFailure && !isAnswer(failure)) {
+      const nowMs = Date.now();
+      // Another call may have brought it meanwhile.
+      const isFresh = nowMs < kept.head.freshUntilMs && kept.head.askedAtMs >= request.notBeforeMs;
+      if (isFresh) response = this.#read(key, request, kept, 'HIT', null);
+      else if (nowMs < kept.head.standInUntilMs) response = this.#read(key, request, kept, 'STALE', failure);
+    }
+    observer.onCacheOutcome(response?.cache ?? 'MISS');
+    return response;
+  }
+
+  /** What those who wait do with what they are told: one object for all of them. */
+  readonly #outcomes: Outcomes = {
+    noteAnswer: (response) => this.#options.observer.onCacheOutcome(response.cache),
+    standIn: (key, request, failure) => this.#standIn(key, request, failure),
+    makeTimeout: () => new RegistryFailure('TIMEOUT', this.#options.registryName),
+  };
+}
+
+interface Outcomes {
+  noteAnswer(response: UpstreamResponse): void;
+  standIn(key: string, request: UpstreamRequest, failure: unknown): UpstreamResponse | null;
+  makeTimeout(): RegistryFailure;
+}
+
+/** A caller who waits for a call. */
+class Asking implements Caller {
+  readonly #outcomes: Outcomes;
+  readonly #key: string;
+  readonly #request: UpstreamRequest;
+  readonly #resolve: (response: UpstreamResponse) => void;
+  readonly #reject: (failure: unknown) => void;
+
+  constructor(
+    outcomes: Outcomes,
+    key: string,
+    request: UpstreamRequest,
+    resolve: (response: UpstreamResponse) => void,
+    reject: (failure: unknown) => void,
+  ) {
+    this.#outcomes = outcomes;
+    this.#key = key;
+    this.#request = request;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  get deadlineMs(): number {
+    return this.#request.deadlineMs;
+  }
+
+  answer(response: UpstreamResponse): void {
+    this.#outcomes.noteAnswer(response);
+    this.#resolve(response);
+  }
+
+  fail(failure: unknown): void {
+    const response = this.#outcomes.standIn(this.#key, this.#request, failure);
+    if (response === null) this.#reject(failure);
+    else this.#resolve(response);
+  }
+
+  expire(): void {
+    this.fail(this.#outcomes.makeTimeout());
+  }
 }

@@ -2,16 +2,16 @@ import { createHash } from 'node:crypto';
 import type { LookupFunction } from 'node:net';
 import type { RegistryConfig } from '../../src/config/config.ts';
 import type { CertificateView, CircuitView } from '../../src/domain/registry.ts';
-import { type AnswerCache, createCacheLayer } from './cache.ts';
+import { CacheLayer } from './cache.ts';
 import { Circuits } from './circuit.ts';
 import { openConnections } from './connect.ts';
 import { createAuthorize } from './credentials.ts';
+import type { AnswerCache } from './kept-answers.ts';
 import type { CallOperation, Handler, Layer, UpstreamObserver } from './layer.ts';
 import { Limiter } from './limiter.ts';
 import { createMeasureLayer } from './measure.ts';
 import { createRetryLayer } from './retry.ts';
 import { createSend } from './send.ts';
-import { createSingleFlightLayer } from './single-flight.ts';
 import { createTimeoutLayer } from './timeout.ts';
 
 export interface UpstreamOptions {
@@ -26,6 +26,8 @@ export interface Upstream {
   readonly call: Handler;
   /** One attempt outside cache, circuits and limiter: for health checks, which must see what is, and change nothing. */
   readonly probe: Handler;
+  /** Until when the answer to a path is given without asking, on the clock of `Date.now()`; 0: it would be asked for. */
+  peek(path: string): number;
   admits(operation: CallOperation): boolean;
   readCircuits(): readonly CircuitView[];
   readCertificate(): CertificateView | null;
@@ -49,19 +51,19 @@ export function openUpstream(config: RegistryConfig, options: UpstreamOptions): 
   });
   const circuits = new Circuits(name, config.circuit, observer);
   const limiter = new Limiter(name, config.rateLimit, observer);
-  const cache = createCacheLayer({
+  const { staleWhileRevalidate, staleIfError } = config.cache;
+  const cache = new CacheLayer({
     registryName: name,
     store: options.cache,
     scope: describeScope(config),
-    staleIfErrorMs: config.cache.staleIfError,
+    leniency: { staleWhileRevalidateMs: staleWhileRevalidate, staleIfErrorMs: staleIfError },
     observer,
   });
   const retry = createRetryLayer({ ...config.retry, takeToken: () => limiter.tryTakeToken(), observer });
   const timeout = createTimeoutLayer(name);
 
   const layers: readonly Layer[] = [
-    cache,
-    createSingleFlightLayer(),
+    cache.layer,
     circuits.refuseIfOpen,
     limiter.layer,
     circuits.breaker,
@@ -73,6 +75,7 @@ export function openUpstream(config: RegistryConfig, options: UpstreamOptions): 
   return {
     call: layers.reduceRight((next, layer) => layer(next), send),
     probe: timeout(send),
+    peek: (path) => cache.peek(path),
     admits: (operation) => circuits.admits(operation),
     readCircuits: () => circuits.read(),
     readCertificate: () => connections.readCertificate(),

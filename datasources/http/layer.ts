@@ -1,5 +1,7 @@
+import type { AnswerSubject } from '../../src/domain/cache.ts';
 import type { RegistryFailure } from '../../src/domain/errors.ts';
 import type { CacheOutcome } from '../../src/domain/search.ts';
+import type { CacheDirectives } from './directives.ts';
 import type { Attempt } from './receive.ts';
 
 /** What is asked of a registry, as far as circuits and timeouts tell apart. */
@@ -30,6 +32,8 @@ export interface UpstreamRequest {
   readonly operation: CallOperation;
   /** After the registry's URL, with its query, already encoded: equal requests have equal paths. */
   readonly path: string;
+  /** What is asked about; null: nothing that would be kept. */
+  readonly subject: AnswerSubject | null;
   readonly accept: string;
   /** Of the body, decompressed. */
   readonly maxBytes: number;
@@ -54,13 +58,6 @@ export interface UpstreamRequest {
   readonly attempt: Attempt | null;
 }
 
-/** What the registry says about keeping its answer (RFC 9111). */
-export interface CacheDirectives {
-  readonly noStore: boolean;
-  /** Seconds of freshness it grants, in milliseconds; null: it says nothing. */
-  readonly maxAgeMs: number | null;
-}
-
 export interface UpstreamResponse {
   /** PRESENT: `value` is what `parse` made. ABSENT: a 404 that is an answer, `value` null. UNCHANGED: a 304. */
   readonly outcome: 'PRESENT' | 'ABSENT' | 'UNCHANGED';
@@ -74,9 +71,10 @@ export interface UpstreamResponse {
   /** When the answer was complete, on the clock of `Date.now()`. */
   readonly fetchedAtMs: number;
   /** Until when the cache gives it without asking, on the clock of `Date.now()`; 0: not at all. Set by the cache layer. */
-  readonly freshUntilMs: number;
-  readonly cache: CacheOutcome;
-  /** With cache STALE: why. */
+  freshUntilMs: number;
+  /** Set by the cache layer as well. */
+  cache: CacheOutcome;
+  /** With cache STALE: why there is no fresh answer; null: it is being asked for. */
   readonly staleBecause: RegistryFailure | null;
 }
 

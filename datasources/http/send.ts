@@ -1,10 +1,10 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { RegistryFailure } from '../../src/domain/errors.ts';
 import { ACCEPT_ENCODING, decodeBody } from './body.ts';
 import type { Authorize } from './credentials.ts';
+import { readDirectives } from './directives.ts';
 import { failureOfStatus, protocolFailure } from './failures.ts';
-import type { CacheDirectives, Handler, UpstreamRequest, UpstreamResponse } from './layer.ts';
+import type { Handler, UpstreamRequest, UpstreamResponse } from './layer.ts';
 import { Attempt, type RawAnswer, receiveAnswer } from './receive.ts';
 
 /** Within one origin; to another origin none is followed. */
@@ -101,18 +101,3 @@ async function toResponse(
   }
   throw failureOfStatus(registryName, statusCode, headers, Date.now());
 }
-
-/** Cache-Control as RFC 9111 has it, as far as a private cache of a gateway heeds it; Age counts as time already passed. */
-function readDirectives(headers: IncomingHttpHeaders): CacheDirectives {
-  const text = headers['cache-control']?.toLowerCase() ?? '';
-  if (text === '') return NO_DIRECTIVES;
-  const seconds = /(?:^|[\s,])max-age="?(\d{1,10})/.exec(text)?.[1];
-  const age = Number(headers.age ?? 0);
-  const maxAgeMs = seconds === undefined ? null : Math.max(0, Number(seconds) - (age > 0 ? age : 0)) * 1000;
-  return {
-    noStore: /(?:^|[\s,])no-store\b/.test(text),
-    maxAgeMs: /(?:^|[\s,])no-cache\b/.test(text) ? 0 : maxAgeMs,
-  };
-}
-
-const NO_DIRECTIVES: CacheDirectives = Object.freeze({ noStore: false, maxAgeMs: null });

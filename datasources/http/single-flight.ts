@@ -1,43 +1,84 @@
-import type { Layer, UpstreamResponse, Waiters } from './layer.ts';
+import type { UpstreamRequest, UpstreamResponse, Waiters } from './layer.ts';
 
-interface Flight {
-  readonly startedAtMs: number;
-  readonly waiters: Waiters;
-  /**
-   * null once it has landed. A map that grows and shrinks all the time leaves old copies of itself behind, which keep what
-   * they hold alive until the whole heap is collected: without this, every answer, parsed, for many collections.
-   */
-  answer: Promise<UpstreamResponse> | null;
+/** Beyond this (24 days) Node's timers fire at once; no call takes as long. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Somebody who waits for a call: told once, by one of these. */
+export interface Caller {
+  /** On the clock of `performance.now()`. */
+  readonly deadlineMs: number;
+  answer(response: UpstreamResponse): void;
+  fail(failure: unknown): void;
+  /** The deadline has passed. The call goes on. */
+  expire(): void;
 }
 
 /**
- * Lets equal requests share one call: the same path under the same conditions (contract 5.10). Nobody owns the call: it
- * goes on when the one who began it leaves, and its latest deadline is that of all who joined. A call that began before a
- * caller's `notBeforeMs` is not joined, for its answer may be older than that.
+ * One call to a registry that is under way, and all who wait for it (contract 5.10). Nobody owns it: it goes on when the one
+ * who began it leaves, and its latest deadline is that of all who joined. Each waits to a deadline of its own.
  */
-export function createSingleFlightLayer(): Layer {
-  const flights = new Map<string, Flight>();
-  return (next) => (request) => {
-    const key = request.etag === null ? request.path : `${request.etag} ${request.path}`;
-    const running = flights.get(key);
-    if (running !== undefined && running.answer !== null && running.startedAtMs >= request.notBeforeMs) {
-      join(running.waiters, request.waiters);
-      return running.answer;
-    }
-    const { waiters } = request;
-    const answer = next(request);
-    const flight: Flight = { startedAtMs: Date.now(), waiters, answer };
-    flights.set(key, flight);
-    const land = (): void => {
-      flight.answer = null;
-      if (flights.get(key) === flight) flights.delete(key);
-    };
-    answer.then(land, land);
-    return answer;
-  };
+export class Flight {
+  readonly key: string;
+  readonly request: UpstreamRequest;
+  /**
+   * On the clock of `Date.now()`. Whoever wants nothing from before the next millisecond is served by a call that begins in
+   * this one: it was begun for that, and all who want the same share it.
+   */
+  readonly startedAtMs: number;
+  /** On the clock of `performance.now()`. */
+  readonly startedMs = performance.now();
+  /** The cache's epoch when it began. */
+  readonly epoch: number;
+  readonly #waiting: Waiting[] = [];
+
+  constructor(key: string, request: UpstreamRequest, epoch: number) {
+    this.key = key;
+    this.request = request;
+    this.epoch = epoch;
+    this.startedAtMs = Math.max(Date.now(), request.notBeforeMs);
+  }
+
+  get hasCallers(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  join(waiters: Waiters): void {
+    const own = this.request.waiters;
+    if (waiters === own) return;
+    own.latestDeadlineMs = Math.max(own.latestDeadlineMs, waiters.latestDeadlineMs);
+    own.background &&= waiters.background;
+  }
+
+  wait(caller: Caller): void {
+    this.#waiting.push(new Waiting(caller));
+  }
+
+  answer(response: UpstreamResponse): void {
+    for (const waiting of this.#waiting) waiting.end()?.answer(response);
+  }
+
+  fail(failure: unknown): void {
+    for (const waiting of this.#waiting) waiting.end()?.fail(failure);
+  }
 }
 
-function join(waiters: Waiters, others: Waiters): void {
-  waiters.latestDeadlineMs = Math.max(waiters.latestDeadlineMs, others.latestDeadlineMs);
-  waiters.background &&= others.background;
+class Waiting {
+  #caller: Caller | null;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(caller: Caller) {
+    this.#caller = caller;
+    const waitMs = caller.deadlineMs - performance.now();
+    if (waitMs > LONGEST_TIMER_MS) return;
+    // One turn later: what arrived while this process was busy is still in time.
+    this.#timer = setTimeout(() => setImmediate(() => this.end()?.expire()), Math.max(0, waitMs));
+  }
+
+  /** The caller, for the first who asks. */
+  end(): Caller | null {
+    const caller = this.#caller;
+    this.#caller = null;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    return caller;
+  }
 }

@@ -29,7 +29,7 @@ export function assembleConfig(
   files: FileContents,
   secrets: readonly string[],
 ): Config {
-  const { search, limits, introspection } = document.server;
+  const { search, limits, introspection, cache } = document.server;
   const { anonymous, apiKeys } = document.auth;
   return freezeDeep({
     server: {
@@ -38,6 +38,7 @@ export function assembleConfig(
       search,
       limits: { depth: limits.depth, cost: limits.cost, bodyBytes: limits.bodyBytes },
       introspection,
+      cache: { memory: cache.memory, disk: cache.disk === 'off' ? null : cache.disk },
       secrets,
     },
     registries: assembleRegistries(document.registries, files),
@@ -61,7 +62,7 @@ function assembleRegistries(registries: readonly RegistryDocument[], files: File
 function assembleRegistry(registry: RegistryDocument, read: (path: KeyPath) => string | null): RegistryConfig {
   const { name, kind, insecureHttp, retry, circuit, health, access, popularityScale } = registry;
   const { connect, search, template, health: healthTimeout } = registry.timeouts;
-  const { catalog, staleIfError, ...cache } = registry.cache;
+  const { catalog, staleWhileRevalidate, staleIfError, ...cache } = registry.cache;
   return {
     name,
     type: TYPES[registry.type],
@@ -75,7 +76,7 @@ function assembleRegistry(registry: RegistryDocument, read: (path: KeyPath) => s
     retry,
     rateLimit: registry.rateLimit === 'off' ? null : registry.rateLimit,
     circuit,
-    cache: { search: cache.search, template: cache.template, catalog, staleIfError },
+    cache: { search: cache.search, template: cache.template, catalog, staleWhileRevalidate, staleIfError },
     health,
     tls:
       registry.tls === undefined

@@ -47,6 +47,7 @@ export interface RegistryConfig {
     readonly search: number;
     readonly template: number;
     readonly catalog: number;
+    readonly staleWhileRevalidate: number;
     readonly staleIfError: number;
   };
   readonly health: { readonly interval: number };
@@ -78,6 +79,8 @@ export interface Config {
     readonly search: SearchConfig;
     readonly limits: { readonly depth: number; readonly cost: number; readonly bodyBytes: number };
     readonly introspection: boolean;
+    /** Bytes of registries' answers that are kept; `disk` null: none on the disk. */
+    readonly cache: { readonly memory: number; readonly disk: number | null };
     /** Seals cursors: the first writes, all of them read. Never empty. */
     readonly secrets: readonly string[];
   };

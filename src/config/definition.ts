@@ -16,6 +16,9 @@ const MIN_SECRET_LENGTH = 16;
 /** No document of the gateway is larger than a small fraction of it. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
+/** More would be a mistake, not a cache. */
+const MAX_CACHE_BYTES = 64 * 1024 * 1024 * 1024;
+
 export const UNSUPPORTED = 'left out: it is not supported by this version';
 
 function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
@@ -49,15 +52,18 @@ const timer = (defaultValue: string) => duration(defaultValue, { min: 1, max: MA
 const age = (defaultValue: string) => duration(defaultValue, { min: 0, max: MAX_AGE_MS });
 
 function size(defaultValue: string, maxBytes: number) {
-  const error = `a size such as 512kb or 1mb, or a number of bytes, from 1 to ${maxBytes} bytes`;
+  return sizeOf(maxBytes).prefault(defaultValue);
+}
+
+function sizeOf(maxBytes: number, orElse = '') {
+  const error = `a size such as 512kb or 1mb, or a number of bytes, from 1 to ${maxBytes} bytes${orElse}`;
   return z
     .union(
       [z.number({ error }).int({ error }).nonnegative({ error }), z.string({ error }).regex(SIZE_PATTERN, { error })],
       { error },
     )
     .transform((value) => parseSizeBytes(value) ?? Number.NaN)
-    .pipe(z.number({ error }).min(1, { error }).max(maxBytes, { error }))
-    .prefault(defaultValue);
+    .pipe(z.number({ error }).min(1, { error }).max(maxBytes, { error }));
 }
 
 function count(range: { min: number; max: number }) {
@@ -110,6 +116,17 @@ const serverSettings = mapping({
     bodyBytes: size('1mb', MAX_BODY_BYTES),
   }).prefault({}),
   introspection: flag(true),
+  cache: mapping({
+    memory: size('64mb', MAX_CACHE_BYTES),
+    disk: z
+      .union([z.literal('off'), sizeOf(MAX_CACHE_BYTES, ', or off')], {
+        error: `a size such as 512kb or 1mb, or a number of bytes, from 1 to ${MAX_CACHE_BYTES} bytes, or off`,
+      })
+      .prefault('256mb')
+      .meta({ description: 'In the data directory, so that a restart begins with what was known; or off.' }),
+  })
+    .prefault({})
+    .meta({ description: 'How much of the answers of registries is kept.' }),
   secret: z
     .union([z.literal(''), secretText, z.array(secretText).min(1, { error: secretError })], { error: secretError })
     .prefault('')
@@ -199,6 +216,9 @@ const registry = mapping({
     template: age('1h'),
     catalog: age('24h'),
     validation: unsupported(),
+    staleWhileRevalidate: age('1m').meta({
+      description: 'How long after its lifetime an answer is given at once and asked for again meanwhile.',
+    }),
     staleIfError: age('24h'),
   })
     .prefault({})

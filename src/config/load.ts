@@ -65,7 +65,9 @@ export interface DemoRegistry {
  * @throws ConfigFaults with every fault of the environment.
  */
 export function demoConfig(registries: readonly DemoRegistry[], environment: Environment): Config {
-  const tree = { server: { secret: environment.MARKETPLACE_SECRET ?? '' }, registries: structuredClone(registries) };
+  // Their ports are others at each start: what was kept of them would never be asked for again.
+  const server = { secret: environment.MARKETPLACE_SECRET ?? '', cache: { disk: 'off' } };
+  const tree = { server, registries: structuredClone(registries) };
   const document = new SourceDocument('demo configuration', resolve('.'), tree);
   return buildConfig(document, [], readEnvironment(environment, new Set(['MARKETPLACE_SECRET']), '.'));
 }

@@ -40,7 +40,7 @@ export interface Answer<T> {
   readonly freshUntilMs: number;
   /** The wait of this caller. */
   readonly tookMs: number;
-  /** With cache STALE: why there is no fresh answer. */
+  /** With cache STALE: why there is no fresh answer; null: it is being asked for, and this one is good enough meanwhile. */
   readonly staleBecause: RegistryFailure | null;
 }
 
@@ -86,6 +86,11 @@ export interface RegistrySource {
   fetchVersions(name: string, options: CallOptions): Promise<Answer<readonly TemplateVersion[] | null>>;
   fetchContent(name: string, version: string, options: CallOptions): Promise<Answer<TemplateContent | null>>;
   fetchCategories(options: CallOptions): Promise<Answer<readonly CategoryCount[]>>;
+  /**
+   * Until when `searchRows` gives these rows without asking the registry, on the clock of `Date.now()`; 0: not, as far as is
+   * known without looking at a disk.
+   */
+  peekRows(request: RowRequest): number;
   /** Whether a search could be asked right now (its circuit is not open). Never calls the registry. */
   canAnswer(): boolean;
   /** Both read what was observed; neither calls the registry. */

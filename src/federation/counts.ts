@@ -6,6 +6,7 @@ export interface StreamCount {
   readonly namespace: string;
   /** Did not answer, not even from the cache. */
   readonly isLost: boolean;
+  /** Something of what it answered was past its lifetime. */
   readonly isStale: boolean;
   /** The names that may be shown, when the list was read to its end; null otherwise. */
   readonly wholeNames: ReadonlySet<string> | null;
@@ -22,8 +23,8 @@ export interface TotalCount {
 }
 
 /**
- * Adds up the streams. EXACT: every stream was read to its end, or nothing is collapsed or filtered here and all answered
- * freshly and count exactly. AT_MOST: all answered, and only what is done here can lower the number. AT_LEAST: a registry is
+ * Adds up the streams. EXACT: all answered freshly, and every stream was read to its end, or nothing is collapsed or filtered
+ * here and all count exactly. AT_MOST: all answered, and only what is done here can lower the number. AT_LEAST: a registry is
  * missing, and nothing can lower it. UNKNOWN: none counts. ESTIMATE: everything else.
  */
 export function countMatches(streams: readonly StreamCount[], collapse: boolean): TotalCount {
@@ -31,11 +32,15 @@ export function countMatches(streams: readonly StreamCount[], collapse: boolean)
   const whole = answering.flatMap((stream) =>
     stream.wholeNames === null ? [] : [{ ...stream, names: stream.wholeNames }],
   );
-  if (whole.length === streams.length) return { totalCount: countWhole(whole, collapse), accuracy: 'EXACT' };
+  if (whole.length === streams.length) {
+    // What was read to its end is counted, but how it is now is not known of what is no longer fresh.
+    const accuracy = streams.some((stream) => stream.isStale) ? 'ESTIMATE' : 'EXACT';
+    return { totalCount: countWhole(whole, collapse), accuracy };
+  }
   const counting = answering.filter((stream) => stream.wholeNames !== null || stream.totalCount !== null);
   if (counting.length === 0) return { totalCount: null, accuracy: 'UNKNOWN' };
   const totalCount = counting.reduce((sum, stream) => sum + (stream.wholeNames?.size ?? stream.totalCount ?? 0), 0);
-  const isReliable = answering.every((stream) => stream.wholeNames !== null || (!stream.isStale && !stream.miscounts));
+  const isReliable = answering.every((stream) => !stream.isStale && (stream.wholeNames !== null || !stream.miscounts));
   if (!isReliable) return { totalCount, accuracy: 'ESTIMATE' };
   const isMissing = counting.length < streams.length;
   const isLowered =

@@ -1,9 +1,9 @@
 /** Chooses how a registry's list is read for one page, and makes the stream that reads it so. */
 
+import type { TemplatePredicate } from '../domain/criteria.ts';
 import type { RegistryFailure } from '../domain/errors.ts';
 import type { SearchConfig } from '../domain/search.ts';
 import type { VisibleRegistry } from './answers.ts';
-import type { TemplatePredicate } from './criteria.ts';
 import { DrainedStream, type Drains } from './drained-stream.ts';
 import { KeyedStream } from './keyed-stream.ts';
 import { inspectOrder } from './list-order.ts';

@@ -26,7 +26,7 @@ export function reportOn(
   const reachable = reachableOf(stream, readers);
   return {
     registry: participant.registry,
-    outcome: outcomeOf(failure, cache),
+    outcome: outcomeOf(failure, staleBecause),
     totalCount: readers.find((reader) => reader.totalCount !== null)?.totalCount ?? null,
     returned: own.length,
     lateRows: own.filter(isLate).length,
@@ -53,8 +53,9 @@ function readersOf(participant: Participant, stream: RegistryStream): readonly L
   return drained === null ? participant.readers : [drained, ...participant.readers];
 }
 
-function outcomeOf(failure: RegistryFailure | null, cache: CacheOutcome): RegistryOutcome {
-  if (failure === null) return cache === 'STALE' ? 'STALE' : 'OK';
+/** An older answer that is only being refreshed (cache STALE, and no reason) is in order. */
+function outcomeOf(failure: RegistryFailure | null, staleBecause: RegistryFailure | null): RegistryOutcome {
+  if (failure === null) return staleBecause !== null ? 'STALE' : 'OK';
   if (failure.refusedHere) return 'SKIPPED';
   return failure.type === 'TIMEOUT' ? 'TIMEOUT' : 'FAILED';
 }

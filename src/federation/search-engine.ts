@@ -1,11 +1,12 @@
 /** Federated search: fans out, merges, pages, counts and reports, within one deadline. */
+
+import { compileCriteria, type TemplatePredicate } from '../domain/criteria.ts';
 import { BadCursor, RegistriesUnavailable, RegistryFailure } from '../domain/errors.ts';
 import type { RegistrySource } from '../domain/registry.ts';
 import type { SearchConfig, SearchRequest } from '../domain/search.ts';
 import type { CatalogRow } from '../domain/template.ts';
 import type { SearchResult, VisibleRegistry } from './answers.ts';
 import type { IsClaimedElsewhere } from './claims.ts';
-import { compileCriteria, type TemplatePredicate } from './criteria.ts';
 import { CursorSeal, registryIdOf } from './cursor.ts';
 import { Drains } from './drained-stream.ts';
 import { ListReader } from './list-reader.ts';

@@ -14,6 +14,7 @@ server:
   search: { timeout: 2s, maxPageSize: 100, window: 50, scan: 2000, drain: { rows: 10000, requests: 40 } }
   limits: { depth: 12, cost: 5000, bodyBytes: 1mb }
   introspection: true
+  cache: { memory: 64mb, disk: 256mb }
   secret: "\${MARKETPLACE_SECRET:-0123456789abcdef}"
 registries:
   - name: official
@@ -32,7 +33,7 @@ registries:
     retry: { attempts: 2, baseDelay: 100ms, maxDelay: 2s }
     rateLimit: { requestsPerSecond: 50, burst: 100, concurrent: 20, maxQueue: 200 }
     circuit: { errorThresholdPercentage: 50, volumeThreshold: 5, window: 10s, resetTimeout: 10s }
-    cache: { search: 15m, template: 1h, catalog: 24h, staleIfError: 24h }
+    cache: { search: 15m, template: 1h, catalog: 24h, staleWhileRevalidate: 1m, staleIfError: 24h }
     health: { interval: 30s }
     tls: { servername: templates.example }
     proxy: http://proxy.example:3128
@@ -78,7 +79,13 @@ const registry = fc.record(
       { requiredKeys: [] },
     ),
     cache: fc.record(
-      { search: duration, template: duration, catalog: duration, staleIfError: duration },
+      {
+        search: duration,
+        template: duration,
+        catalog: duration,
+        staleWhileRevalidate: duration,
+        staleIfError: duration,
+      },
       { requiredKeys: [] },
     ),
     health: fc.record({ interval: duration }, { requiredKeys: [] }),

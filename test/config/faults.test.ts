@@ -168,6 +168,11 @@ describe('each fault is told with its line, its column and its key', () => {
       `${REGISTRY.replace('secret:', 'limits: { bodyBytes: 1tb }, secret:')}`,
       '1:32 server.limits.bodyBytes',
     ],
+    [
+      'a cache on the disk that is neither a size nor off',
+      `${REGISTRY.replace('secret:', 'cache: { disk: none }, secret:')}`,
+      '1:26 server.cache.disk',
+    ],
     ['a host in the file', `${REGISTRY.replace('secret:', 'port: 80, secret:')}`, '1:11 server.port'],
     [
       'an API key that is no digest',
@@ -225,7 +230,7 @@ describe('settings of later versions are refused as such', () => {
 describe('a fault says what must be, what was given, and what was probably meant', () => {
   it('names the nearest known key', () => {
     expect(sentences(REGISTRY.replace('secret:', 'serach: {}, secret:'))).toEqual([
-      'gateway.yaml:1:11 server.serach must be a known key (search, limits, introspection, secret), but "serach" was given. Did you mean "search"?',
+      'gateway.yaml:1:11 server.serach must be a known key (search, limits, introspection, cache, secret), but "serach" was given. Did you mean "search"?',
     ]);
   });
 

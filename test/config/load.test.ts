@@ -32,6 +32,7 @@ describe('defaults', () => {
         search: { timeout: 2000, maxPageSize: 100, window: 50, scan: 2000, drain: { rows: 10_000, requests: 40 } },
         limits: { depth: 12, cost: 5000, bodyBytes: 1_048_576 },
         introspection: true,
+        cache: { memory: 67_108_864, disk: 268_435_456 },
         secrets: ['0123456789abcdef'],
       },
       registries: [
@@ -48,7 +49,13 @@ describe('defaults', () => {
           retry: { attempts: 2, baseDelay: 100, maxDelay: 2000 },
           rateLimit: { requestsPerSecond: 50, burst: 100, concurrent: 20, maxQueue: 200 },
           circuit: { errorThresholdPercentage: 50, volumeThreshold: 5, window: 10_000, resetTimeout: 10_000 },
-          cache: { search: 900_000, template: 3_600_000, catalog: 86_400_000, staleIfError: 86_400_000 },
+          cache: {
+            search: 900_000,
+            template: 3_600_000,
+            catalog: 86_400_000,
+            staleWhileRevalidate: 60_000,
+            staleIfError: 86_400_000,
+          },
           health: { interval: 30_000 },
           tls: null,
           proxy: null,

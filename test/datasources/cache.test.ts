@@ -25,6 +25,24 @@ describe('equal searches at once', () => {
     expect(faulty.registry.arrivalsAt()).toHaveLength(2);
   });
 
+  it('share a call that begins for those who want nothing from before the next millisecond', async () => {
+    await using faulty = await openFaultySource({ mode: { slowMs: 30 } });
+    const notBeforeMs = Date.now() + 1;
+    await Promise.all(Array.from({ length: 50 }, () => faulty.search({ notBeforeMs })));
+    expect((await faulty.search({ notBeforeMs })).cache).toBe('HIT');
+    expect(faulty.registry.arrivalsAt()).toHaveLength(1);
+  });
+
+  it('do not put what an earlier call brings in the place of what a later one has brought', async () => {
+    await using faulty = await openFaultySource({ mode: { slowMs: 60 } });
+    const early = faulty.search();
+    await faulty.registry.whenArrived(1);
+    await faulty.registry.setMode('ok');
+    const late = await faulty.search({ notBeforeMs: Date.now() + 1 });
+    await early;
+    expect(await faulty.search()).toMatchObject({ cache: 'HIT', fetchedAtMs: late.fetchedAtMs });
+  });
+
   it('wait each to their own deadline, and the call goes on and fills the cache', async () => {
     await using faulty = await openFaultySource({ mode: { slowMs: 120 } });
     const startedAtMs = performance.now();
@@ -59,6 +77,15 @@ describe('the cache of answers', () => {
     await using faulty = await openFaultySource();
     await faulty.search();
     expect((await faulty.search({ deadlineMs: performance.now() - 1 })).cache).toBe('HIT');
+  });
+
+  it('gives nothing that was asked for before the time that a caller allows, though it came after it', async () => {
+    await using faulty = await openFaultySource({ mode: { slowMs: 40 } });
+    const early = faulty.search();
+    await faulty.registry.whenArrived(1);
+    const notBeforeMs = Date.now() + 1;
+    expect((await early).fetchedAtMs).toBeGreaterThanOrEqual(notBeforeMs);
+    expect((await faulty.search({ notBeforeMs })).cache).toBe('MISS');
   });
 
   it('uses nothing again without a lifetime', async () => {

@@ -78,6 +78,7 @@ const CASES: readonly Case[] = [
     'ESTIMATE',
   ],
   ['a registry answered from an old cache', [counting(3, { isStale: true }), counting(4)], false, 7, 'ESTIMATE'],
+  ['a list was read to its end, from an old cache', [{ ...whole('a'), isStale: true }], false, 1, 'ESTIMATE'],
   ['a registry was seen to miscount', [counting(3, { miscounts: true })], false, 3, 'ESTIMATE'],
   ['nobody counts', [SILENT, SILENT], false, null, 'UNKNOWN'],
   ['nobody answers', [LOST, LOST], false, null, 'UNKNOWN'],

@@ -25,6 +25,7 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
   html: { type: 'PROTOCOL', stale: true },
   truncated: { type: 'PROTOCOL', stale: true },
   'wrong-shape': { type: 'PROTOCOL', stale: true },
+  'empty-with-error': { type: 'PROTOCOL', stale: true },
   'not-json': { type: 'PROTOCOL', stale: true },
   'gzip-bomb': { type: 'PROTOCOL', stale: true },
   endless: { type: 'PROTOCOL', stale: true },

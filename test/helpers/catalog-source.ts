@@ -127,6 +127,10 @@ export class CatalogSource implements RegistrySource {
     return this.#refuse();
   }
 
+  peekRows(request: RowRequest): number {
+    return this.#kept.has(marketplace.search.buildPath(request)) ? Number.POSITIVE_INFINITY : 0;
+  }
+
   canAnswer(): boolean {
     return this.failure === null;
   }

@@ -43,6 +43,7 @@ export function configureRegistry(url: string, overrides: RegistryConfigOverride
       search: 900_000,
       template: 3_600_000,
       catalog: 86_400_000,
+      staleWhileRevalidate: 60_000,
       staleIfError: 86_400_000,
       ...overrides.cache,
     },

@@ -11,6 +11,7 @@ export type FaultMode =
   | 'html'
   | 'truncated'
   | 'wrong-shape'
+  | 'empty-with-error'
   | 'not-json'
   | 'bad-rows'
   | 'gzip-bomb'
@@ -32,6 +33,7 @@ export const FAULT_MODES: readonly Exclude<FaultMode, 'ok'>[] = [
   'html',
   'truncated',
   'wrong-shape',
+  'empty-with-error',
   'not-json',
   'bad-rows',
   'gzip-bomb',
@@ -90,6 +92,14 @@ export function answerInMode(mode: FaultMode, exchange: Exchange): void {
       return;
     case 'wrong-shape':
       sendJson(response, { results: { hits: 7 }, name: 7 });
+      return;
+    case 'empty-with-error':
+      sendJson(response, {
+        templates: [],
+        versions: [],
+        total_count: 0,
+        error: { code: 'UNAVAILABLE', message: 'no' },
+      });
       return;
     case 'not-json':
       sendBody(response, 'application/json', '{"templates":[}');

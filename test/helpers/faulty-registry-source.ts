@@ -1,4 +1,4 @@
-import { type OpenRegistriesOptions, openRegistries } from '../../datasources/registries.ts';
+import { type OpenRegistries, type OpenRegistriesOptions, openRegistries } from '../../datasources/registries.ts';
 import { RegistryFailure } from '../../src/domain/errors.ts';
 import type { Answer, CallOptions, RegistrySource, RowPage } from '../../src/domain/registry.ts';
 import { type FaultyRegistry, type FaultyRegistryOptions, startFaultyRegistry } from './faulty-registry.ts';
@@ -9,6 +9,7 @@ import { BROWSE } from './row-request.ts';
 export interface FaultySource extends AsyncDisposable {
   readonly registry: FaultyRegistry;
   readonly source: RegistrySource;
+  readonly opened: OpenRegistries;
   whenTriedOnce(): Promise<void>;
   /** One window of browsing; `offset` makes it another request. */
   search(options?: Partial<CallOptions> & { readonly offset?: number }): Promise<Answer<RowPage>>;
@@ -28,6 +29,7 @@ export async function openFaultySource(
   return {
     registry,
     source,
+    opened,
     whenTriedOnce: () => opened.whenTriedOnce(),
     search: ({ offset = 0, ...call } = {}) =>
       source.searchRows({ ...BROWSE, offset }, { deadlineMs: performance.now() + 5_000, ...call }),

@@ -60,6 +60,10 @@ export class FullSource implements RegistrySource {
     return this.#answer([...counts].map(([name, count]) => ({ name, count })));
   }
 
+  peekRows(): number {
+    return 0;
+  }
+
   canAnswer(): boolean {
     return this.rows.canAnswer();
   }

@@ -58,6 +58,7 @@ function fixtureSource(
     fetchVersions: refuse,
     fetchContent: refuse,
     fetchCategories: refuse,
+    peekRows: () => 0,
     canAnswer: () => true,
     readHealth: () => ({ ...HEALTH, ...health }),
     readMetrics: () => METRICS,

@@ -34,7 +34,11 @@ export async function serveRegistries(options: ServeRegistriesOptions): Promise<
   const registries = names.map((name) => createRegistry({ templates: options.catalogs[name] ?? [] }));
   const urls = await Promise.all(registries.map((registry) => registry.listen()));
   const config = parseConfigObject({
-    server: { secret: 'for tests alone: 0123456789abcdef0123456789abcdef', ...options.server },
+    server: {
+      secret: 'for tests alone: 0123456789abcdef0123456789abcdef',
+      cache: { disk: 'off' },
+      ...options.server,
+    },
     registries: [
       ...names.map((name, index) => ({ name, type: 'official', url: urls[index], ...options.settings?.[name] })),
       ...(options.more ?? []),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { compileCriteria } from '../../src/domain/criteria.ts';
 import { NO_CRITERIA, type TemplateCriteria } from '../../src/domain/search.ts';
-import { compileCriteria } from '../../src/federation/criteria.ts';
 import { readTemplate, type WireMembers } from '../helpers/wire-rows.ts';
 
 function passes(criteria: Partial<TemplateCriteria>, template: WireMembers): boolean {

@@ -1,5 +1,5 @@
-import type { TemplateCriteria } from '../domain/search.ts';
-import type { Template } from '../domain/template.ts';
+import type { TemplateCriteria } from './search.ts';
+import type { Template } from './template.ts';
 
 /** Decides whether a template passes; null stands for "no criteria at all", so that nothing need be called or mapped. */
 export type TemplatePredicate = (template: Template) => boolean;

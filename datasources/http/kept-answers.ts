@@ -1,0 +1,45 @@
+import type { AnswerHead, AnswerSubject } from '../../src/domain/cache.ts';
+import type { UpstreamRequest } from './layer.ts';
+
+/** An answer that is kept. */
+export interface KeptAnswer {
+  head: AnswerHead;
+  /** Of the body as it came. */
+  readonly sizeBytes: number;
+  readonly isParsed: boolean;
+  /** Not to be refreshed in the background before that time. */
+  refreshNotBeforeMs: number;
+  /** Between these two it stays readable, though it was dropped meanwhile. */
+  hold(): void;
+  release(): void;
+}
+
+/**
+ * Where answers are kept; `src/cache` has one, whose words these are. Values are shared and never changed. All but `load` is
+ * done when it returns: what is in memory is had without a wait.
+ */
+export interface AnswerCache<Kept extends KeptAnswer = KeptAnswer> {
+  readonly epoch: number;
+  get(key: string): Kept | undefined;
+  peek(key: string): number;
+  /** Whether a tier outside of memory may have it: then `load` is worth a wait. */
+  mayLoad(key: string): boolean;
+  /** Never rejects. */
+  load(key: string): Promise<Kept | undefined>;
+  read(kept: Kept, parse: UpstreamRequest['parse']): unknown;
+  /** It has the same body, and another head. */
+  renew(kept: Kept, head: AnswerHead): void;
+  keep(answer: {
+    readonly key: string;
+    readonly registry: string;
+    readonly subject: AnswerSubject;
+    readonly head: AnswerHead;
+    readonly bytes: Uint8Array | null;
+    readonly value: unknown;
+    readonly parse: UpstreamRequest['parse'];
+    readonly isInUse: boolean;
+    readonly epoch: number;
+  }): boolean;
+  forget(key: string): void;
+  mayConcernSince(epoch: number, registry: string, subject: AnswerSubject): boolean;
+}

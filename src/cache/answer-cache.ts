@@ -1,0 +1,254 @@
+import type { AnswerHead, AnswerSubject, CacheInvalidation } from '../domain/cache.ts';
+import { CachedAnswer, type NewAnswer, type ParseBody } from './cached-answer.ts';
+import { giveHeapBack } from './give-back.ts';
+import { Invalidations } from './invalidations.ts';
+import { MemoryTier } from './memory-tier.ts';
+import { PersistentTier, packAnswer } from './persistent-tier.ts';
+import { QuietTime, type ReadUtilization } from './quiet.ts';
+import { Slabs } from './slabs.ts';
+import type { CacheLog } from './sqlite-file.ts';
+import { SqliteStore } from './sqlite-store.ts';
+
+/** How long one turn of going through all answers may take. */
+const TURN_MS = 4;
+/** Answers that are compressed, and written, in one quiet second, and in one go of a stop. */
+const TIDIED_AT_ONCE = 256;
+/** After so many quiet seconds in a row memory that is not used goes back to the system. */
+const GIVE_BACK_AFTER_SECONDS = 10;
+/** A stop waits so long for what is in memory to be written. */
+const CLOSING_MS = 3_000;
+
+export interface AnswerCacheOptions {
+  /** The most that answers in memory may weigh. */
+  readonly memoryBytes: number;
+  /** Where a restart finds what was kept; null: nowhere. */
+  readonly disk: { readonly path: string; readonly maxBytes: number } | null;
+  readonly log: CacheLog;
+  /** Stands for that of this process. */
+  readonly readUtilization?: ReadUtilization;
+}
+
+/** What a cache holds in memory. */
+export interface CacheUsage {
+  readonly answers: number;
+  /** As they weigh, values included. */
+  readonly weightBytes: number;
+  /** Of the system's memory, for bodies. */
+  readonly heldBytes: number;
+}
+
+/**
+ * The cache of registries' answers. What is in memory is there without a wait, for whoever asks next is in a hurry; beside it
+ * stands a file, from which a restart takes what was asked for before. An answer goes there when it is used for the second
+ * time, when it is rare and precious (look-ups and catalogues), when the process has little to do, and when it stops. What
+ * `invalidate` speaks of is gone for every reader from that moment on, before all of it was looked at.
+ */
+export class AnswerCache {
+  readonly #slabs = new Slabs();
+  readonly #memory: MemoryTier;
+  readonly #persistent: PersistentTier | null;
+  readonly #invalidations = new Invalidations();
+  readonly #quiet: QuietTime;
+  #sweeping: Promise<void> = Promise.resolve();
+
+  /** Opens the file. Never throws: without a file it is a cache in memory. */
+  constructor({ memoryBytes, disk, log, readUtilization }: AnswerCacheOptions) {
+    this.#quiet = new QuietTime(
+      (quietSeconds) => this.#tidy(quietSeconds),
+      readUtilization ?? ((since) => performance.eventLoopUtilization(since)),
+    );
+    this.#memory = new MemoryTier(memoryBytes, (answer) => answer.drop());
+    this.#persistent =
+      disk === null
+        ? null
+        : new PersistentTier(new SqliteStore(disk.path, disk.maxBytes, log), {
+            isTrue: (answer) => this.#isTrue(answer),
+            onWritten: (answer) => this.#settle(answer),
+            onError: (error) => log.warn({ error }, 'the store of the cache has failed'),
+          });
+  }
+
+  /** Grows with each invalidation. */
+  get epoch(): number {
+    return this.#invalidations.epoch;
+  }
+
+  /** What is kept under a key, in memory. Uses it as far as the order of leaving goes. */
+  get(key: string): CachedAnswer | undefined {
+    const answer = this.#memory.get(key);
+    if (answer === undefined || this.#isTrue(answer)) return answer;
+    this.#revoke(answer);
+    return undefined;
+  }
+
+  /** Until when what is kept under a key is given without asking; 0: it is not. Changes nothing. */
+  peek(key: string): number {
+    const answer = this.#memory.peek(key);
+    return answer !== undefined && this.#isTrue(answer) ? answer.head.freshUntilMs : 0;
+  }
+
+  /** Whether the file may have it: then `load` is worth a wait. */
+  mayLoad(key: string): boolean {
+    return this.#persistent?.mayHave(key) ?? false;
+  }
+
+  /** Takes an answer from the file into memory; undefined: it is not there, or may no longer be true. Never rejects. */
+  async load(key: string): Promise<CachedAnswer | undefined> {
+    const stored = (await this.#persistent?.load(key)) ?? null;
+    const present = this.get(key);
+    if (present !== undefined || stored === null) return present;
+    const { registry, subject, head, hasBody } = stored.label;
+    const parts = { key, registry, subject, head, bytes: hasBody ? stored.body : null, parse: null };
+    const answer = new CachedAnswer(this.#slabs, parts, this.#invalidations.sweptEpoch, stored.label);
+    answer.isPersisted = true;
+    answer.isTidy = true;
+    if (!this.#isTrue(answer)) {
+      answer.drop();
+      this.#persistent?.delete(key);
+      return undefined;
+    }
+    if (!this.#memory.set(answer)) answer.drop();
+    return answer.isDropped ? undefined : answer;
+  }
+
+  /** Its body is the same still, and is fresh again. */
+  renew(answer: CachedAnswer, head: AnswerHead): void {
+    answer.head = head;
+    answer.isPersisted = false;
+    answer.isTidy = false;
+  }
+
+  /** Its value. Parsed from the second use on, and heavier. Throws what `parse` throws. */
+  read(answer: CachedAnswer, parse: ParseBody): unknown {
+    if (answer.isParsed) return answer.read(parse);
+    const value = answer.read(parse);
+    if (!answer.isDropped) this.#noteUse(answer);
+    return value;
+  }
+
+  /** Keeps an answer. false: something that it may contain has changed since it was asked for, and it must not be used again. */
+  keep(answer: NewAnswer): boolean {
+    if (this.#invalidations.concernsNew(answer)) {
+      this.forget(answer.key);
+      return false;
+    }
+    const kept = new CachedAnswer(this.#slabs, answer, this.epoch, null);
+    if (answer.isInUse && kept.hasBytes) kept.become(answer.value);
+    if (!this.#memory.set(kept)) {
+      kept.drop();
+      return true;
+    }
+    const isPrecious = kept.subject.layer !== 'SEARCH' && !kept.head.isAbsent;
+    if (kept.isParsed && kept.hasBytes) this.#noteUse(kept);
+    else if (isPrecious || this.mayLoad(kept.key)) this.#persistent?.put(kept);
+    this.#quiet.wake();
+    return true;
+  }
+
+  forget(key: string): void {
+    this.#memory.delete(key);
+    this.#persistent?.delete(key);
+  }
+
+  /** Whether an answer that was asked for at that epoch may lack what has changed since. */
+  mayConcernSince(epoch: number, registry: string, subject: AnswerSubject): boolean {
+    return this.#invalidations.mayConcernSince(epoch, registry, subject);
+  }
+
+  /**
+   * Forgets all that the invalidation fits, at once for whoever reads. Gives how many answers were forgotten, when all were
+   * looked at: that is done in small turns beside other work.
+   */
+  async invalidate(invalidation: CacheInvalidation): Promise<number> {
+    const entry = this.#invalidations.add(invalidation);
+    this.#sweeping = this.#sweeping.then(() => this.#sweep());
+    await this.#sweeping;
+    return entry.removed.size;
+  }
+
+  /** Calls the listener for each invalidation, at once. Gives the function that ends it. */
+  onInvalidated(listener: (invalidation: CacheInvalidation) => void): () => void {
+    return this.#invalidations.listen(listener);
+  }
+
+  /** Resolves when it is known what the file has. Before that every miss is looked for in it. */
+  async whenListed(): Promise<void> {
+    await this.#persistent?.whenListed();
+  }
+
+  readUsage(): CacheUsage {
+    return { answers: this.#memory.count, weightBytes: this.#memory.weight, heldBytes: this.#slabs.heldBytes };
+  }
+
+  /** Writes what is in memory, as far as that is done in a few seconds, and lets go of everything. */
+  async close(): Promise<void> {
+    this.#quiet.close();
+    await this.#sweeping;
+    if (this.#persistent !== null) {
+      const untilMs = performance.now() + CLOSING_MS;
+      const unwritten = this.#memory.list().filter((answer) => !answer.isPersisted);
+      for (let from = 0; from < unwritten.length && performance.now() < untilMs; from += TIDIED_AT_ONCE) {
+        for (const answer of unwritten.slice(from, from + TIDIED_AT_ONCE)) this.#persistent.put(answer);
+        await this.#persistent.flush();
+      }
+      await this.#persistent.close(untilMs);
+    }
+    this.#memory.clear();
+    this.#slabs.trim();
+  }
+
+  #isTrue(answer: CachedAnswer): boolean {
+    return answer.epoch === this.#invalidations.epoch || this.#invalidations.clear(answer);
+  }
+
+  #revoke(answer: CachedAnswer): void {
+    this.#memory.delete(answer.key);
+    this.#persistent?.delete(answer.key);
+  }
+
+  /** It was used again: it is worth a place in the file, and its value is all that memory needs of it. */
+  #noteUse(answer: CachedAnswer): void {
+    const isToBeWritten = this.#persistent !== null && !answer.isPersisted && this.#persistent.put(answer);
+    if (isToBeWritten) this.#memory.reweigh(answer);
+    else this.#settle(answer);
+  }
+
+  /** Nobody needs its bytes for the file any more. */
+  #settle(answer: CachedAnswer): void {
+    if (answer.isParsed) answer.freeBytes();
+    this.#memory.reweigh(answer);
+  }
+
+  /** One quiet second's work: what was not used again takes less room, and is written. false: all is done. */
+  async #tidy(quietSeconds: number): Promise<boolean> {
+    const untidy = this.#memory.list().filter((answer) => !answer.isTidy);
+    const answers = untidy.slice(0, TIDIED_AT_ONCE);
+    for (const answer of answers) {
+      answer.isTidy = true;
+      if (this.#persistent !== null) this.#persistent.put(answer);
+      else {
+        await packAnswer(answer);
+        if (!answer.isDropped) this.#memory.reweigh(answer);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+    await this.#persistent?.flush();
+    if (untidy.length > answers.length || quietSeconds < GIVE_BACK_AFTER_SECONDS) return true;
+    this.#slabs.trim();
+    giveHeapBack();
+    return false;
+  }
+
+  async #sweep(): Promise<void> {
+    const { epoch } = this.#invalidations;
+    let startedMs = performance.now();
+    for (const answer of this.#memory.list()) {
+      if (!answer.isDropped && !this.#isTrue(answer)) this.#revoke(answer);
+      if (performance.now() - startedMs < TURN_MS) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      startedMs = performance.now();
+    }
+    await this.#persistent?.sweep((about) => this.#invalidations.isTrueStored(about));
+    this.#invalidations.noteSwept(epoch);
+  }
+}

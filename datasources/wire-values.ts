@@ -55,11 +55,15 @@ export function readIdentifier(value: unknown, maxLength: number): string | null
   return ANY_CONTROL.test(value) || !value.isWellFormed() ? null : value;
 }
 
+/** What nearly every name is; nothing of what is refused below is among these. */
+const PLAIN_NAME = /^[A-Za-z0-9][\w.+-]*(?:\/[A-Za-z0-9][\w.+-]*)*$/;
+
 /**
  * A template's name, or null: an identifier without white space at its ends, without unseen characters, and without parts that
  * are empty, "." or "..": none of these can be looked up, and all of them are ways to look like a name that is claimed.
  */
 export function readName(value: unknown, maxLength: number): string | null {
+  if (typeof value === 'string' && value.length <= maxLength && PLAIN_NAME.test(value)) return value;
   const name = readIdentifier(value, maxLength);
   if (name === null || name.trim() !== name || ANY_UNSEEN.test(name)) return null;
   return name.split('/').some((part) => part === '' || part === '.' || part === '..') ? null : name;

@@ -1,4 +1,4 @@
-import type { RowPage } from '../../src/domain/registry.ts';
+import type { RowPage, SentFacets } from '../../src/domain/registry.ts';
 import type { FacetValue } from '../../src/domain/search.ts';
 import type { CatalogRow, CategoryCount, RowText, Template, TemplateVersion } from '../../src/domain/template.ts';
 import type { MappingContext } from '../rest-registry.ts';
@@ -37,13 +37,14 @@ export function parseSearchPage(body: unknown, context: MappingContext, limit: n
     if (row === null) malformed += 1;
     rows.push(row);
   }
-  return Object.freeze({
-    rows: Object.freeze(rows),
+  const facets = readObject(answer.facets);
+  return {
+    rows,
     malformed,
     totalCount: readCount(answer.total_count),
     claimsTotalOrder: answer.order === 'total',
-    facets: parseFacets(answer.facets),
-  });
+    facets: facets === null ? null : new WireFacets(facets),
+  };
 }
 
 /** Reads one template; null when it has no usable name or version. */
@@ -136,14 +137,20 @@ class WireRow implements CatalogRow {
   }
 }
 
-function parseFacets(value: unknown): ReadonlyMap<string, readonly FacetValue[]> | null {
-  const wire = readObject(value);
-  if (wire === null) return null;
-  const facets = new Map<string, readonly FacetValue[]>();
-  for (const member of FACET_MEMBERS) {
-    if (Array.isArray(wire[member])) facets.set(member, readEach(wire[member], readFacetValue));
+class WireFacets implements SentFacets {
+  readonly #wire: WireObject;
+
+  constructor(wire: WireObject) {
+    this.#wire = wire;
   }
-  return facets;
+
+  read(): ReadonlyMap<string, readonly FacetValue[]> {
+    const facets = new Map<string, readonly FacetValue[]>();
+    for (const member of FACET_MEMBERS) {
+      if (Array.isArray(this.#wire[member])) facets.set(member, readEach(this.#wire[member], readFacetValue));
+    }
+    return facets;
+  }
 }
 
 function readFacetValue(entry: unknown): FacetValue | null {

@@ -56,6 +56,12 @@ export interface RowRequest {
   readonly names?: readonly string[];
 }
 
+/** The facets that came with an answer, read when somebody asks for them: most searches do not. */
+export interface SentFacets {
+  /** By lower-case member name as on the wire (category, domain, complexity, license, verified). */
+  read(): ReadonlyMap<string, readonly FacetValue[]>;
+}
+
 /** The rows of one upstream answer. */
 export interface RowPage {
   /**
@@ -69,8 +75,8 @@ export interface RowPage {
   readonly totalCount: number | null;
   /** The registry says `"order":"total"`: a claim to be checked. */
   readonly claimsTotalOrder: boolean;
-  /** By lower-case member name as on the wire (category, domain, complexity, license, verified); null when not sent. */
-  readonly facets: ReadonlyMap<string, readonly FacetValue[]> | null;
+  /** null when not sent. */
+  readonly facets: SentFacets | null;
 }
 
 /**

@@ -29,26 +29,26 @@ export interface OrderEvidence {
  * themselves do. `compare` is the forward comparator of `order`. A pair with a malformed entry between shows nothing.
  */
 export function inspectOrder(
-  rows: readonly (CatalogRow | null | undefined)[],
+  rows: Iterable<CatalogRow | null | undefined>,
   order: TemplateOrder,
   compare: ComparePositions,
 ): OrderEvidence {
   const sign = order.direction === 'ASC' ? 1 : -1;
   let seen: ListOrder = 'TOTAL';
   let tiesInOrder = 0;
-  let previous: Position | null = null;
+  let previous: CatalogRow | null = null;
   for (const row of rows) {
     if (row === null || row === undefined) continue;
-    const position = positionOfRow(row, order, 0);
-    if (previous !== null) {
-      if (compare(previous, position) > 0) {
-        if (order.field === 'NAME' || compareKeys(previous.key, position.key, sign) > 0) {
-          return { seen: 'UNSORTED', tiesInOrder };
-        }
-        seen = 'BY_KEY';
-      } else if (previous.key === position.key && order.field !== 'NAME') tiesInOrder += 1;
-    }
-    previous = position;
+    const before = previous;
+    previous = row;
+    if (before === null) continue;
+    const compared = compareKeys(sortKeyOf(before, order), sortKeyOf(row, order), sign);
+    if (compared < 0) continue;
+    if (compared > 0) return { seen: 'UNSORTED', tiesInOrder };
+    if (compare(positionOfRow(before, order, 0), positionOfRow(row, order, 0)) <= 0) {
+      if (order.field !== 'NAME') tiesInOrder += 1;
+    } else if (order.field === 'NAME') return { seen: 'UNSORTED', tiesInOrder };
+    else seen = 'BY_KEY';
   }
   return { seen, tiesInOrder };
 }

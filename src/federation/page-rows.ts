@@ -72,7 +72,7 @@ export class PageRows {
       namespace: info.namespace,
       isLost: this.#streams.get(participant)?.state.type === 'LOST',
       whole: whole === null ? null : [...whole.values()].map((row) => row.template),
-      sent: participant.readers.find((each) => each.facets !== null)?.facets ?? reader.facets,
+      sent: (participant.readers.find((each) => each.facets !== null)?.facets ?? reader.facets)?.read() ?? null,
       totalCount: reader.totalCount,
     };
   }

@@ -3,8 +3,8 @@
  * the record of what that has cost and shown.
  */
 import { RegistryFailure } from '../domain/errors.ts';
-import type { Answer, RegistrySource, RowPage } from '../domain/registry.ts';
-import type { FacetValue, TemplateCriteria, TemplateOrder } from '../domain/search.ts';
+import type { Answer, RegistrySource, RowPage, SentFacets } from '../domain/registry.ts';
+import type { TemplateCriteria, TemplateOrder } from '../domain/search.ts';
 import type { CatalogRow } from '../domain/template.ts';
 import { createRecord, type ReadingRecord, worseOutcome } from './reading-record.ts';
 import type { RegistryTraits } from './traits.ts';
@@ -260,8 +260,8 @@ export class SpanReader {
   }
 
   /** The facets of the list, when its beginning was read not long ago; null where the registry sends none. */
-  get facets(): ReadonlyMap<string, readonly FacetValue[]> | null {
-    return this.traits.facetsOf(listKeyOf(this.list));
+  get facets(): SentFacets | null {
+    return this.traits.facetsOf(this.list);
   }
 
   #noteTime(): void {
@@ -294,7 +294,7 @@ export class SpanReader {
     }
     if (value.totalCount !== null && offset + value.rows.length > value.totalCount) this.traits.miscounts = true;
     this.claimsTotalOrder ||= value.claimsTotalOrder;
-    if (offset === 0 && value.facets !== null) this.traits.noteFacets(listKeyOf(this.list), value.facets);
+    if (offset === 0 && value.facets !== null) this.traits.noteFacets(this.list, value.facets);
     return answer;
   }
 }
@@ -323,9 +323,4 @@ export function isSameRow(left: CatalogRow | null | undefined, right: CatalogRow
     left.rating === right.rating &&
     left.updatedAtMs === right.updatedAtMs
   );
-}
-
-/** What facets depend on: not on the order. */
-function listKeyOf(list: ListQuery): string {
-  return JSON.stringify([list.query, list.criteria]);
 }

@@ -2,7 +2,8 @@
  * What was learnt of a registry by checking its answers. A registry says what it sorts, filters and counts; every window
  * shows whether that is so, and what was caught once is not believed again by this process.
  */
-import type { FacetValue, TemplateOrder } from '../domain/search.ts';
+import type { SentFacets } from '../domain/registry.ts';
+import type { TemplateCriteria, TemplateOrder } from '../domain/search.ts';
 
 /** How a registry's list for one order may be read. Each is weaker than the one before it. */
 export type ListOrder =
@@ -27,9 +28,6 @@ const TIES_BEFORE_TRUST = 50;
 const CAP_BELIEVED_FOR_MS = 60 * 1000;
 /** How long what was caught of a registry's sorting is held against it: it may be mended meanwhile. */
 const BELIEVED_FOR_MS = 60 * 60 * 1000;
-
-/** As the registry sends them, by member name on the wire. */
-type SentFacets = ReadonlyMap<string, readonly FacetValue[]>;
 
 /** Lists whose facets are remembered of one registry. */
 const MAX_KEPT_FACETS = 50;
@@ -69,8 +67,9 @@ export class RegistryTraits {
     this.#orders.set(key, { order: seen, notedMs: performance.now() });
   }
 
-  /** Keeps the facets that came with the beginning of a list, for pages that begin elsewhere. `listKey`: query and criteria. */
-  noteFacets(listKey: string, facets: SentFacets): void {
+  /** Keeps the facets that came with the beginning of a list, for pages that begin elsewhere. They do not depend on the order. */
+  noteFacets(list: FacetedList, facets: SentFacets): void {
+    const listKey = keyOfList(list);
     this.#facets.delete(listKey);
     this.#facets.set(listKey, facets);
     for (const oldest of this.#facets.keys()) {
@@ -79,8 +78,8 @@ export class RegistryTraits {
     }
   }
 
-  facetsOf(listKey: string): SentFacets | null {
-    return this.#facets.get(listKey) ?? null;
+  facetsOf(list: FacetedList): SentFacets | null {
+    return this.#facets.get(keyOfList(list)) ?? null;
   }
 
   /** Adds to the pairs of equal keys that were seen in the order of their names. */
@@ -93,6 +92,18 @@ export class RegistryTraits {
   areTiesTrusted(order: TemplateOrder): boolean {
     return (this.#tiesInOrder.get(keyOf(order)) ?? 0) >= TIES_BEFORE_TRUST;
   }
+}
+
+/** What facets depend on. */
+interface FacetedList {
+  readonly query: string;
+  readonly criteria: TemplateCriteria;
+}
+
+function keyOfList({ query, criteria }: FacetedList): string {
+  for (const criterion of Object.values(criteria))
+    if (criterion !== null) return `${JSON.stringify(criteria)} ${query}`;
+  return query;
 }
 
 function keyOf(order: TemplateOrder): string {

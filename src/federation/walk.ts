@@ -1,5 +1,5 @@
 /** Where each registry takes a walk up: an opened cursor, in terms of the registries that the caller sees now. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { RegistrySource } from '../domain/registry.ts';
 import type { VisibleRegistry } from './answers.ts';
 import { digestText } from './bytes.ts';
@@ -26,19 +26,8 @@ export function fingerprintSearch(
 ): Uint8Array {
   const sorted = (values: readonly string[] | null) => (values === null ? null : [...new Set(values)].sort());
   const window = list.order.field === 'RELEVANCE' ? windowSize : 0;
-  return createHash('sha256')
-    .update(
-      JSON.stringify([
-        list.query,
-        list.criteria,
-        list.order,
-        sorted(registries),
-        sorted(registryTypes),
-        collapse,
-        window,
-      ]),
-    )
-    .digest();
+  const identity = [list.query, list.criteria, list.order, sorted(registries), sorted(registryTypes), collapse, window];
+  return hash('sha256', JSON.stringify(identity), 'buffer');
 }
 
 /**

@@ -161,7 +161,7 @@ describe('a search answer', () => {
       other: [],
     };
     const page = parseSearchPage({ templates: [], facets }, CONTEXT, 5);
-    expect([...(page.facets ?? [])]).toEqual([
+    expect([...(page.facets?.read() ?? [])]).toEqual([
       ['category', [{ value: 'ml', count: 2 }]],
       ['verified', [{ value: 'true', count: 1 }]],
     ]);

@@ -107,7 +107,7 @@ class RestRegistry implements RegistrySource {
     this.#context = { registryName: config.name, popularityScale: config.popularityScale };
   }
 
-  async searchRows(request: RowRequest, options: CallOptions): Promise<Answer<RowPage>> {
+  searchRows(request: RowRequest, options: CallOptions): Promise<Answer<RowPage>> {
     const { config, definition } = this.#parts;
     return this.#call(
       {

@@ -33,10 +33,9 @@ export class Circuits {
   }
 
   /** Layer: refuses with CIRCUIT_OPEN and the time until the next attempt, without asking anybody. */
-  readonly refuseIfOpen: Layer = (next) => async (request) => {
+  readonly refuseIfOpen: Layer = (next) => (request) => {
     const circuit = this.#circuits.get(request.operation);
-    if (circuit?.refuses()) throw this.#refusal(circuit);
-    return next(request);
+    return circuit?.refuses() ? Promise.reject(this.#refusal(circuit)) : next(request);
   };
 
   /** Layer: counts failures and opens. */
@@ -44,13 +43,14 @@ export class Circuits {
     for (const operation of CALL_OPERATIONS) {
       this.#circuits.set(operation, new Circuit(operation, next, this.#options, this.#observer));
     }
-    return async (request) => {
+    return (request) => {
       const circuit = this.#circuits.get(request.operation);
       if (circuit === undefined) return next(request);
       // It may have opened, or the registry been closed, while the call stood in the limiter's queue.
-      if (circuit.isShut) throw new RegistryFailure('CONNECTION', this.#registryName, { refusedHere: true });
-      if (circuit.refuses()) throw this.#refusal(circuit);
-      return circuit.fire(request);
+      if (circuit.isShut) {
+        return Promise.reject(new RegistryFailure('CONNECTION', this.#registryName, { refusedHere: true }));
+      }
+      return circuit.refuses() ? Promise.reject(this.#refusal(circuit)) : circuit.fire(request);
     };
   };
 

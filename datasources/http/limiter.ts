@@ -2,7 +2,7 @@ import Bottleneck from 'bottleneck';
 import type { RegistryConfig } from '../../src/config/config.ts';
 import { RegistryFailure } from '../../src/domain/errors.ts';
 import { Gate } from './gate.ts';
-import type { Layer, UpstreamObserver, UpstreamRequest } from './layer.ts';
+import type { Layer, UpstreamObserver, UpstreamRequest, UpstreamResponse } from './layer.ts';
 
 /** How many of a waiting room stand at the gate at once: bottleneck needs some milliseconds to send the next one there. */
 const AT_THE_GATE = 8;
@@ -33,18 +33,25 @@ export class Limiter {
     this.#observer = observer;
   }
 
-  readonly layer: Layer = (next) => async (request) => {
-    const { background } = request.waiters;
-    const nobodyBefore = this.#waiting.foreground === 0 && (!background || this.#waiting.background === 0);
-    if (!nobodyBefore || !this.#gate.tryEnter(background)) await this.#wait(request);
-    try {
-      return await next(request);
-    } catch (error) {
-      this.#notePause(error);
-      throw error;
-    } finally {
-      this.#gate.leave();
-    }
+  readonly layer: Layer = (next) => {
+    const pass = (request: UpstreamRequest) => next(request).then(this.#leave, this.#leaveFailed);
+    return (request) => {
+      const { background } = request.waiters;
+      const nobodyBefore = this.#waiting.foreground === 0 && (!background || this.#waiting.background === 0);
+      if (nobodyBefore && this.#gate.tryEnter(background)) return pass(request);
+      return this.#wait(request).then(() => pass(request));
+    };
+  };
+
+  readonly #leave = (response: UpstreamResponse): UpstreamResponse => {
+    this.#gate.leave();
+    return response;
+  };
+
+  readonly #leaveFailed = (error: unknown): never => {
+    this.#notePause(error);
+    this.#gate.leave();
+    throw error;
   };
 
   /** Calls in the queue. */

@@ -3,17 +3,18 @@ import type { Layer, UpstreamObserver } from './layer.ts';
 
 /** Reports each attempt: what it took and how it ended. Stands inside retry, so that requests are what a registry saw. */
 export function createMeasureLayer(observer: UpstreamObserver): Layer {
-  return (next) => async (request) => {
+  return (next) => (request) => {
     const startedAtMs = performance.now();
     observer.onAttemptStart();
-    let failure: RegistryFailure | null = null;
-    try {
-      return await next(request);
-    } catch (error) {
-      if (error instanceof RegistryFailure) failure = error;
-      throw error;
-    } finally {
-      observer.onAttemptEnd(performance.now() - startedAtMs, failure);
-    }
+    return next(request).then(
+      (response) => {
+        observer.onAttemptEnd(performance.now() - startedAtMs, null);
+        return response;
+      },
+      (error: unknown) => {
+        observer.onAttemptEnd(performance.now() - startedAtMs, error instanceof RegistryFailure ? error : null);
+        throw error;
+      },
+    );
   };
 }

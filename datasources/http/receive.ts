@@ -30,17 +30,17 @@ export class Attempt {
 
 /**
  * Sends one request and gathers its answer. undici's `dispatch` is used itself: a stream and an AbortSignal for every call
- * cost more than the call. `maxBytes` bounds what is read before it is decompressed.
+ * cost more than the call. `maxBytes` bounds what is read before it is decompressed. What `describe` throws rejects.
  */
 export function receiveAnswer(
   dispatcher: Dispatcher,
-  options: Dispatcher.DispatchOptions,
+  describe: () => Dispatcher.DispatchOptions,
   registryName: string,
   maxBytes: number,
   attempt: Attempt,
 ): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
-    dispatcher.dispatch(options, new Receiver(registryName, maxBytes, attempt, resolve, reject));
+    dispatcher.dispatch(describe(), new Receiver(registryName, maxBytes, attempt, resolve, reject));
   });
 }
 

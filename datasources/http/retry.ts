@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RegistryFailure } from '../../src/domain/errors.ts';
-import type { Layer, UpstreamObserver } from './layer.ts';
+import type { Handler, Layer, UpstreamObserver, UpstreamRequest, UpstreamResponse } from './layer.ts';
 
 /** Retries at most for this share of the calls, so that a failing registry is not asked twice as often as a healthy one. */
 const BUDGET_PER_CALL = 0.2;
@@ -26,21 +26,30 @@ export interface RetryOptions {
  */
 export function createRetryLayer(options: RetryOptions): Layer {
   const budget = new RetryBudget();
-  return (next) => async (request) => {
-    budget.noteCall();
-    for (let attempt = 0; ; attempt += 1) {
+
+  /** Asks again after `error`, until an attempt succeeds or nothing speaks for another one. */
+  async function askAgain(next: Handler, request: UpstreamRequest, error: unknown): Promise<UpstreamResponse> {
+    let last = error;
+    for (let attempt = 0; attempt < options.attempts; attempt += 1) {
+      if (!(last instanceof RegistryFailure) || !isRetryable(last)) break;
+      const waitMs = chooseDelayMs(options, attempt, last.retryAfterMs ?? 0);
+      if (waitMs > options.maxDelay || performance.now() + waitMs >= request.waiters.latestDeadlineMs) break;
+      if (!budget.take()) break;
+      await delay(waitMs);
+      if (performance.now() >= request.waiters.latestDeadlineMs || !options.takeToken()) break;
+      options.observer.onRetry();
       try {
         return await next(request);
-      } catch (error) {
-        if (attempt >= options.attempts || !(error instanceof RegistryFailure) || !isRetryable(error)) throw error;
-        const waitMs = chooseDelayMs(options, attempt, error.retryAfterMs ?? 0);
-        if (waitMs > options.maxDelay || performance.now() + waitMs >= request.waiters.latestDeadlineMs) throw error;
-        if (!budget.take()) throw error;
-        await delay(waitMs);
-        if (performance.now() >= request.waiters.latestDeadlineMs || !options.takeToken()) throw error;
-        options.observer.onRetry();
+      } catch (failure) {
+        last = failure;
       }
     }
+    throw last;
+  }
+
+  return (next) => (request) => {
+    budget.noteCall();
+    return next(request).catch((error: unknown) => askAgain(next, request, error));
   };
 }
 

@@ -4,7 +4,7 @@ import { ACCEPT_ENCODING, decodeBody } from './body.ts';
 import type { Authorize } from './credentials.ts';
 import { readDirectives } from './directives.ts';
 import { failureOfStatus, protocolFailure } from './failures.ts';
-import type { Handler, UpstreamRequest, UpstreamResponse } from './layer.ts';
+import type { Handler, ReceivedBody, UpstreamRequest, UpstreamResponse } from './layer.ts';
 import { Attempt, type RawAnswer, receiveAnswer } from './receive.ts';
 
 /** Within one origin; to another origin none is followed. */
@@ -28,21 +28,34 @@ export function createSend(destination: Destination): Handler {
   const basePath = pathname === '/' ? '' : pathname;
   const { registryName } = destination;
 
-  return async (request) => {
-    const attempt = request.attempt ?? new Attempt();
+  const ask = (request: UpstreamRequest, path: string, attempt: Attempt): Promise<RawAnswer> =>
+    receiveAnswer(
+      destination.dispatcher,
+      () => {
+        const headers = writeHeaders(request, destination.authorize('GET', origin + path));
+        return { origin, path, method: 'GET', headers };
+      },
+      registryName,
+      request.maxBytes,
+      attempt,
+    );
+
+  async function follow(request: UpstreamRequest, first: RawAnswer, attempt: Attempt): Promise<UpstreamResponse> {
     let path = basePath + request.path;
-    for (let redirects = 0; ; redirects += 1) {
-      const answer = await receiveAnswer(
-        destination.dispatcher,
-        { origin, path, method: 'GET', headers: writeHeaders(request, destination.authorize('GET', origin + path)) },
-        registryName,
-        request.maxBytes,
-        attempt,
-      );
-      if (!isRedirect(answer.statusCode)) return toResponse(registryName, request, answer);
+    let answer = first;
+    for (let redirects = 0; isRedirect(answer.statusCode); redirects += 1) {
       if (redirects === MAX_REDIRECTS) throw protocolFailure(registryName, 'too many redirects', answer.statusCode);
       path = readRedirect(registryName, answer, origin, path);
+      answer = await ask(request, path, attempt);
     }
+    return toResponse(registryName, request, answer);
+  }
+
+  return (request) => {
+    const attempt = request.attempt ?? new Attempt();
+    return ask(request, basePath + request.path, attempt).then((answer) =>
+      isRedirect(answer.statusCode) ? follow(request, answer, attempt) : toResponse(registryName, request, answer),
+    );
   };
 }
 
@@ -70,34 +83,56 @@ function readRedirect(registryName: string, answer: RawAnswer, origin: string, p
   return target.pathname + target.search;
 }
 
-async function toResponse(
+/** At once, unless the body has to be decompressed. Throws a RegistryFailure, or rejects with one. */
+function toResponse(
   registryName: string,
   request: UpstreamRequest,
   answer: RawAnswer,
-): Promise<UpstreamResponse> {
+): Promise<UpstreamResponse> | UpstreamResponse {
   const { statusCode, headers } = answer;
-  const base = {
-    body: null,
-    etag: headers.etag ?? null,
+  if (statusCode === 200) {
+    const body = decodeBody(registryName, answer, request.maxBytes);
+    return body instanceof Promise
+      ? body.then((decoded) => parseBody(registryName, request, answer, decoded))
+      : parseBody(registryName, request, answer, body);
+  }
+  if (statusCode === 304 && request.etag !== null) return describeAnswer(answer, 'UNCHANGED', null, null);
+  if ((statusCode === 404 || statusCode === 410) && request.absence === 'ANSWER') {
+    return describeAnswer(answer, 'ABSENT', null, null);
+  }
+  throw failureOfStatus(registryName, statusCode, headers, Date.now());
+}
+
+function parseBody(
+  registryName: string,
+  request: UpstreamRequest,
+  answer: RawAnswer,
+  body: ReceivedBody,
+): UpstreamResponse {
+  try {
+    return describeAnswer(answer, 'PRESENT', request.parse(body), body);
+  } catch (error) {
+    if (error instanceof RegistryFailure) throw error;
+    throw new RegistryFailure('PROTOCOL', registryName, { cause: error, logDetail: `unreadable: ${String(error)}` });
+  }
+}
+
+function describeAnswer(
+  { headers }: RawAnswer,
+  outcome: UpstreamResponse['outcome'],
+  value: unknown,
+  body: ReceivedBody | null,
+): UpstreamResponse {
+  return {
+    outcome,
+    value,
+    body,
+    sizeBytes: body?.bytes.length ?? 0,
+    etag: outcome === 'ABSENT' ? null : (headers.etag ?? null),
     directives: readDirectives(headers),
     fetchedAtMs: Date.now(),
     freshUntilMs: 0,
     cache: 'MISS',
     staleBecause: null,
-  } as const;
-  if (statusCode === 200) {
-    const decoded = decodeBody(registryName, answer, request.maxBytes);
-    const body = decoded instanceof Promise ? await decoded : decoded;
-    try {
-      return { ...base, outcome: 'PRESENT', value: request.parse(body), body, sizeBytes: body.bytes.length };
-    } catch (error) {
-      if (error instanceof RegistryFailure) throw error;
-      throw new RegistryFailure('PROTOCOL', registryName, { cause: error, logDetail: `unreadable: ${String(error)}` });
-    }
-  }
-  if (statusCode === 304 && request.etag !== null) return { ...base, outcome: 'UNCHANGED', value: null, sizeBytes: 0 };
-  if ((statusCode === 404 || statusCode === 410) && request.absence === 'ANSWER') {
-    return { ...base, etag: null, outcome: 'ABSENT', value: null, sizeBytes: 0 };
-  }
-  throw failureOfStatus(registryName, statusCode, headers, Date.now());
+  };
 }

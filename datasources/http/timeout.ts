@@ -8,18 +8,26 @@ import { Attempt } from './receive.ts';
  * `cache.ts`.
  */
 export function createTimeoutLayer(registryName: string): Layer {
-  return (next) => async (request) => {
+  return (next) => (request) => {
     const attempt = new Attempt();
     let ending: NodeJS.Immediate | undefined;
     // One turn later: when this process was too busy to look, what the registry sent in time is read before it is blamed.
     const timer = setTimeout(() => {
       ending = setImmediate(() => attempt.end(new RegistryFailure('TIMEOUT', registryName)));
     }, request.timeoutMs);
-    try {
-      return await next({ ...request, attempt });
-    } finally {
+    const stop = (): void => {
       clearTimeout(timer);
       clearImmediate(ending);
-    }
+    };
+    return next({ ...request, attempt }).then(
+      (response) => {
+        stop();
+        return response;
+      },
+      (error: unknown) => {
+        stop();
+        throw error;
+      },
+    );
   };
 }

@@ -97,12 +97,23 @@ export class SearchEngine {
     const running = this.#running.get(key);
     if (running?.result) return running.result;
     const flight: RunningSearch = { result: null };
-    flight.result = this.#search(registries, request).finally(() => {
+    this.#running.set(key, flight);
+    flight.result = this.#searchOnce(registries, request, key, flight);
+    return flight.result;
+  }
+
+  async #searchOnce(
+    registries: readonly VisibleRegistry[],
+    request: SearchRequest,
+    key: string,
+    flight: RunningSearch,
+  ): Promise<SearchResult> {
+    try {
+      return await this.#search(registries, request);
+    } finally {
       flight.result = null;
       this.#running.delete(key);
-    });
-    this.#running.set(key, flight);
-    return flight.result;
+    }
   }
 
   async #search(registries: readonly VisibleRegistry[], request: SearchRequest): Promise<SearchResult> {

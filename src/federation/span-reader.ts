@@ -24,7 +24,7 @@ export interface ListBeginning {
 }
 
 interface Span {
-  readonly rows: (CatalogRow | null)[];
+  readonly rows: readonly (CatalogRow | null)[];
   readonly atEnd: boolean;
   readonly fetchedAtMs: number;
 }
@@ -180,7 +180,11 @@ export class SpanReader {
       const pieces = this.#planPieces(offset, rows.length, limit, shortAnswer);
       let answers: readonly Answer<RowPage>[];
       try {
-        answers = await Promise.all(pieces.map((piece) => this.#ask(piece.offset, piece.limit, notBeforeMs, names)));
+        const [only] = pieces;
+        answers =
+          only !== undefined && pieces.length === 1
+            ? [await this.#ask(only.offset, only.limit, notBeforeMs, names)]
+            : await Promise.all(pieces.map((piece) => this.#ask(piece.offset, piece.limit, notBeforeMs, names)));
       } catch (error) {
         if (!isDepthRefusal(error, offset + rows.length) || names !== undefined) throw error;
         const reached = offset + rows.length;
@@ -188,6 +192,11 @@ export class SpanReader {
         return end(true);
       }
       requests += pieces.length;
+      const [first] = answers;
+      if (requests === 1 && first?.value.rows.length === limit) {
+        // Nearly every window: in one piece, and whole.
+        return { rows: first.value.rows, atEnd: false, fetchedAtMs: Math.min(first.fetchedAtMs, Date.now()), fits };
+      }
       for (const [index, answer] of answers.entries()) {
         const piece = pieces[index];
         if (piece === undefined) continue;
@@ -272,12 +281,17 @@ export class SpanReader {
   async #ask(offset: number, limit: number, notBeforeMs: number, names?: readonly string[]): Promise<Answer<RowPage>> {
     const { query, criteria, order } = this.list;
     this.record.startedMs ??= performance.now();
-    const answer = await this.source
-      .searchRows(
-        { query, criteria, field: order.field, direction: order.direction, offset, limit, ...(names ? { names } : {}) },
-        { deadlineMs: this.#deadlineMs, notBeforeMs, ...(this.#background ? { background: true } : {}) },
-      )
-      .finally(() => this.#noteTime());
+    const request = { query, criteria, field: order.field, direction: order.direction, offset, limit };
+    let answer: Answer<RowPage>;
+    try {
+      answer = await this.source.searchRows(names === undefined ? request : { ...request, names }, {
+        deadlineMs: this.#deadlineMs,
+        notBeforeMs,
+        background: this.#background,
+      });
+    } finally {
+      this.#noteTime();
+    }
     const { value } = answer;
     const { record } = this;
     record.requests += 1;

@@ -1,87 +1,166 @@
-/** The client of the benchmarks: sends a request, reads the whole answer, and looks whether it is one. */
-import { Pool } from 'undici';
+/**
+ * The client of the benchmarks: HTTP/1.1 by hand over sockets, so that sending a request and reading its answer costs less
+ * than the cheapest server needs to give it. It knows what the measured servers send, and no more.
+ */
+import { connect, type Socket } from 'node:net';
 
+/** Sends requests over connections that stay open; opens another when all are busy. */
 export interface Client extends AsyncDisposable {
-  /** POSTs JSON; gives the body. Rejects when the status is not 200. */
-  post(path: string, body: unknown): Promise<string>;
+  /** Gives the body of the answer. Rejects when the status is not 200, or the connection breaks. */
+  send(request: Buffer): Promise<Buffer>;
+  /** Of "http://host:port". */
+  readonly host: string;
 }
 
-/** Opens up to `connections` to an origin. */
-export function openClient(origin: string, connections = 64): Client {
-  const pool = new Pool(origin, { allowH2: false, connections });
+/** A POST of JSON, ready to be sent any number of times. */
+export function writePost(host: string, path: string, body: string): Buffer {
+  return Buffer.from(
+    `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nAccept: application/json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+/** A GET, ready to be sent. */
+export function writeGet(host: string, path: string): Buffer {
+  return Buffer.from(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nAccept: application/json\r\n\r\n`);
+}
+
+export function openClient(origin: string): Client {
+  const { hostname, port, host } = new URL(origin);
+  const idle: Connection[] = [];
+  const all = new Set<Connection>();
+  const take = (): Connection => {
+    for (let connection = idle.pop(); connection !== undefined; connection = idle.pop()) {
+      if (connection.isOpen) return connection;
+      all.delete(connection);
+    }
+    const connection = new Connection(connect({ host: hostname, port: Number(port), noDelay: true }));
+    all.add(connection);
+    return connection;
+  };
+  const send = async (request: Buffer): Promise<Buffer> => {
+    const connection = take();
+    const isFresh = !connection.wasUsed;
+    try {
+      const body = await connection.exchange(request);
+      idle.push(connection);
+      return body;
+    } catch (error) {
+      all.delete(connection);
+      // The server may close an idle connection just when it is used again.
+      if (isFresh || !(error instanceof ConnectionLost)) throw error;
+      return send(request);
+    }
+  };
   return {
-    async post(path, body) {
-      const response = await pool.request({
-        path,
-        method: 'POST',
-        headers: { 'content-type': 'application/json', accept: 'application/json' },
-        body: JSON.stringify(body),
-      });
-      const text = await response.body.text();
-      if (response.statusCode !== 200)
-        throw new Error(`the answer must be 200, it was ${response.statusCode}: ${text}`);
-      return text;
+    send,
+    host,
+    async [Symbol.asyncDispose]() {
+      for (const connection of all) connection.close();
     },
-    [Symbol.asyncDispose]: () => pool.close(),
   };
 }
 
-/** A page of 20 with twelve fields each, and a report per registry. */
-const DOCUMENT = `query Search($query: String, $orderBy: TemplateOrder, $after: String, $timeoutMs: Int) {
-  search(query: $query, orderBy: $orderBy, first: 20, after: $after, timeoutMs: $timeoutMs) {
-    totalCount
-    pageInfo { hasNextPage endCursor }
-    nodes { id name version title description category license author downloads rating verified updatedAt }
-    registries { registry { name } outcome totalCount tookMs }
+class ConnectionLost extends Error {}
+
+interface Exchange {
+  readonly resolve: (body: Buffer) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** One connection, on which one request is under way at a time. */
+class Connection {
+  wasUsed = false;
+  isOpen = true;
+  readonly #socket: Socket;
+  #exchange: Exchange | null = null;
+  #received: Buffer[] = [];
+  #receivedBytes = 0;
+  /** The answer's length with its head, where its head tells it; 0: not known yet; -1: it comes in chunks. */
+  #wholeBytes = 0;
+  #headBytes = 0;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('data', (bytes) => this.#receive(bytes));
+    socket.on('error', (error) => this.#fail(error));
+    socket.on('close', () => this.#fail(new ConnectionLost('the server closed the connection')));
   }
-}`;
 
-export interface SearchVariables {
-  readonly query: string;
-  readonly order: 'POPULARITY' | 'RELEVANCE';
-  readonly after?: string | null;
-  readonly timeoutMs?: number;
-}
+  exchange(request: Buffer): Promise<Buffer> {
+    this.#received = [];
+    this.#receivedBytes = 0;
+    this.#wholeBytes = 0;
+    return new Promise((resolve, reject) => {
+      this.#exchange = { resolve, reject };
+      this.#socket.write(request);
+    });
+  }
 
-/** The body of a search that the gateway is asked. */
-export function searchBody({ query, order, after = null, timeoutMs }: SearchVariables): object {
-  return {
-    query: DOCUMENT,
-    variables: { query, orderBy: { field: order }, after, ...(timeoutMs === undefined ? {} : { timeoutMs }) },
-  };
-}
+  close(): void {
+    this.isOpen = false;
+    this.#socket.destroy();
+  }
 
-/** The parts of an answer that are looked at. */
-export interface SearchAnswer {
-  readonly nodes: readonly { readonly name: string }[];
-  readonly registries: readonly { readonly outcome: string }[];
-  readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
-}
+  #receive(bytes: Buffer): void {
+    this.#received.push(bytes);
+    this.#receivedBytes += bytes.length;
+    if (this.#wholeBytes === 0) this.#readHead();
+    if (this.#wholeBytes > 0 && this.#receivedBytes >= this.#wholeBytes) {
+      this.#settle(this.#join().subarray(this.#headBytes));
+    } else if (this.#wholeBytes === -1) {
+      const body = readChunks(this.#join().subarray(this.#headBytes));
+      if (body !== null) this.#settle(body);
+    }
+  }
 
-/** Reads a search answer; throws when it has errors or is none, for then there is nothing to measure. */
-export function readSearch(text: string): SearchAnswer {
-  const answer: { data?: { search?: SearchAnswer | null } | null; errors?: unknown } = JSON.parse(text);
-  const search = answer.data?.search;
-  if (answer.errors !== undefined || search == null) throw new Error(`a search failed: ${text.slice(0, 500)}`);
-  return search;
-}
+  #readHead(): void {
+    const bytes = this.#join();
+    const end = bytes.indexOf('\r\n\r\n');
+    if (end === -1) return;
+    this.#headBytes = end + 4;
+    const head = bytes.toString('latin1', 0, this.#headBytes);
+    if (!head.startsWith('HTTP/1.1 200')) {
+      this.#fail(new Error(`the answer must be 200, it was: ${bytes.toString().slice(0, 500)}`));
+      return;
+    }
+    const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1];
+    this.#wholeBytes = length === undefined ? -1 : this.#headBytes + Number(length);
+  }
 
-/** As `readSearch`; throws, too, unless `rows` rows came and every registry answered. */
-export function requireWhole(text: string, rows: number): void {
-  const { nodes, registries } = readSearch(text);
-  const silent = registries.filter(({ outcome }) => outcome !== 'OK').length;
-  if (nodes.length !== rows || silent > 0) {
-    throw new Error(`a page must have ${rows} rows of registries that all answer; ${nodes.length}, ${silent} silent`);
+  #join(): Buffer {
+    const [first] = this.#received;
+    if (this.#received.length === 1 && first !== undefined) return first;
+    const whole = Buffer.concat(this.#received);
+    this.#received = [whole];
+    return whole;
+  }
+
+  #settle(body: Buffer): void {
+    this.wasUsed = true;
+    const exchange = this.#exchange;
+    this.#exchange = null;
+    exchange?.resolve(body);
+  }
+
+  #fail(error: Error): void {
+    this.close();
+    this.#exchange?.reject(error);
+    this.#exchange = null;
   }
 }
 
-/** Waits until every registry of a gateway was tried once. */
-export async function waitUntilReady(origin: string): Promise<void> {
-  for (const endMs = performance.now() + 10_000; performance.now() < endMs; ) {
-    const response = await fetch(`${origin}/readyz`);
-    await response.arrayBuffer();
-    if (response.status === 200) return;
-    await new Promise((resolve) => setTimeout(resolve, 5));
+/** The body that was sent in chunks (RFC 9112, 7.1); null when the last one has not come yet. */
+function readChunks(bytes: Buffer): Buffer | null {
+  const parts: Buffer[] = [];
+  for (let at = 0; ; ) {
+    const lineEnd = bytes.indexOf('\r\n', at);
+    if (lineEnd === -1) return null;
+    const size = Number.parseInt(bytes.toString('latin1', at, lineEnd), 16);
+    const start = lineEnd + 2;
+    if (bytes.length < start + size + 2) return null;
+    if (size === 0) return Buffer.concat(parts);
+    parts.push(bytes.subarray(start, start + size));
+    at = start + size + 2;
   }
-  throw new Error('the gateway must be ready within 10 s');
 }

@@ -1,94 +1,170 @@
 /** Measuring side by side: rounds in turn, so that what slows the machine slows every contender, and medians over rounds. */
-import type { Measurable } from './processes/remote.ts';
+import type { Client } from './client.ts';
+import { type Disturbance, watchMachine } from './disturbance.ts';
+import { listProcessIds, type Measurable } from './processes/remote.ts';
+import { median, percentile, round } from './statistics.ts';
 
 /** One way to do the work. */
 export interface Contender {
   readonly name: string;
   /** Its process, whose CPU time is read. */
   readonly process: Measurable;
-  /** Does the work once; no number comes twice. */
-  ask(number: number): Promise<string>;
+  readonly client: Client;
+  /** The request of a number; no number comes twice. */
+  request(number: number): Buffer;
   /** Throws when the answer is not the whole work. */
   check(answer: string): void;
 }
 
 export interface RoundOptions {
   readonly rounds: number;
-  /** Requests of one client, each sent when the one before was answered. */
-  readonly oneByOne: number;
-  /** Requests of `clients` at once, in which CPU is measured. */
-  readonly atOnce: number;
-  readonly clients: number;
-  /** Requests to each before anything is measured. */
-  readonly warmUp: number;
+  /** How long one client asks, each request sent when the one before was answered. 0: not at all. */
+  readonly aloneMs: number;
+  /** How long `connections` clients ask at once, in which CPU is measured. 0: not at all. */
+  readonly togetherMs: number;
+  readonly connections: number;
+  /** How long each is asked before anything is measured. */
+  readonly warmUpMs: number;
 }
 
-/** Medians over the rounds. */
-export interface Measurement {
-  readonly name: string;
-  /** Of one client alone, in milliseconds. */
+/** What one contender did in one round. NaN where it was not measured. */
+interface RoundResult {
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** Of its process for one request, in microseconds: while one client asks, and while several do at once. */
-  readonly cpuAloneUs: number;
   readonly cpuUs: number;
   readonly requestsPerSecond: number;
 }
 
-/** Lets each contender work in turn, in another order each round. */
-export async function measureRounds(
-  contenders: readonly Contender[],
-  options: RoundOptions,
-): Promise<readonly Measurement[]> {
-  const runs = contenders.map((contender) => ({ contender, rounds: [] as Omit<Measurement, 'name'>[], next: 0 }));
+/** Medians over the rounds. */
+export interface Measurement extends RoundResult {
+  readonly name: string;
+  readonly rounds: readonly RoundResult[];
+}
+
+export interface Measured {
+  readonly measurements: readonly Measurement[];
+  /** How the measuring went, for a note. */
+  readonly note: string;
+}
+
+interface Run {
+  readonly contender: Contender;
+  readonly rounds: RoundResult[];
+  next: number;
+}
+
+/** Lets each contender work in turn, in another order each round. A slice that others disturbed is measured again. */
+export async function measureRounds(contenders: readonly Contender[], options: RoundOptions): Promise<Measured> {
+  const runs = contenders.map((contender): Run => ({ contender, rounds: [], next: 0 }));
+  const repeats = new Repeats(runs.length * options.rounds);
   for (const run of runs) {
-    const take = () => run.contender.ask(run.next++);
-    run.contender.check(await take());
-    await runClients(take, options.warmUp, options.clients);
+    await checkOne(run);
+    await runFor(run, options.warmUpMs, options.connections);
   }
-  for (let round = 0; round < options.rounds; round += 1) {
+  for (let roundNumber = 0; roundNumber < options.rounds; roundNumber += 1) {
     for (const offset of runs.keys()) {
-      const run = runs[(round + offset) % runs.length];
-      if (run === undefined) continue;
-      const take = () => run.contender.ask(run.next++);
-      const beforeAlone = await readCpuUs(run.contender);
-      const latencies = await runClients(take, options.oneByOne, 1);
-      const cpuAloneUs = ((await readCpuUs(run.contender)) - beforeAlone) / options.oneByOne;
-      run.contender.check(await take());
-      const before = await readCpuUs(run.contender);
-      const startedMs = performance.now();
-      await runClients(take, options.atOnce, options.clients);
-      const tookMs = performance.now() - startedMs;
-      run.rounds.push({
-        p50Ms: percentile(latencies, 0.5),
-        p99Ms: percentile(latencies, 0.99),
-        cpuAloneUs,
-        cpuUs: ((await readCpuUs(run.contender)) - before) / options.atOnce,
-        requestsPerSecond: (options.atOnce / tookMs) * 1000,
-      });
+      const run = runs[(roundNumber + offset) % runs.length];
+      if (run !== undefined) run.rounds.push(await repeats.measure(() => measureRound(run, options)));
     }
   }
-  return runs.map(({ contender, rounds }) => ({
-    name: contender.name,
-    p50Ms: median(rounds.map((each) => each.p50Ms)),
-    p99Ms: median(rounds.map((each) => each.p99Ms)),
-    cpuAloneUs: median(rounds.map((each) => each.cpuAloneUs)),
-    cpuUs: median(rounds.map((each) => each.cpuUs)),
-    requestsPerSecond: median(rounds.map((each) => each.requestsPerSecond)),
-  }));
+  return {
+    note: repeats.describe(),
+    measurements: runs.map(({ contender, rounds }) => ({
+      name: contender.name,
+      rounds,
+      p50Ms: median(rounds.map((each) => each.p50Ms)),
+      p99Ms: median(rounds.map((each) => each.p99Ms)),
+      cpuUs: median(rounds.map((each) => each.cpuUs)),
+      requestsPerSecond: median(rounds.map((each) => each.requestsPerSecond)),
+    })),
+  };
 }
 
-async function readCpuUs(contender: Contender): Promise<number> {
-  return (await contender.process.readUsage(false)).cpuUs;
+async function measureRound(run: Run, { aloneMs, togetherMs, connections }: RoundOptions): Promise<RoundResult> {
+  await checkOne(run);
+  const alone = aloneMs === 0 ? [] : await runFor(run, aloneMs, 1);
+  if (togetherMs === 0) {
+    return {
+      p50Ms: percentile(alone, 0.5),
+      p99Ms: percentile(alone, 0.99),
+      cpuUs: Number.NaN,
+      requestsPerSecond: Number.NaN,
+    };
+  }
+  const before = await run.contender.process.readUsage();
+  const startedMs = performance.now();
+  const { length: requests } = await runFor(run, togetherMs, connections);
+  const tookMs = performance.now() - startedMs;
+  const after = await run.contender.process.readUsage();
+  return {
+    p50Ms: percentile(alone, 0.5),
+    p99Ms: percentile(alone, 0.99),
+    cpuUs: (after.cpuUs - before.cpuUs) / requests,
+    requestsPerSecond: (requests / tookMs) * 1000,
+  };
 }
 
-/** Has `clients` do `count` pieces of work between them. Gives what each took, in milliseconds. */
-export async function runClients(work: () => Promise<unknown>, count: number, clients: number): Promise<number[]> {
+/** Measures again what was disturbed, as long as no more than half as many slices again are needed. */
+class Repeats {
+  readonly #slices: number;
+  #left: number;
+  #repeated = 0;
+  #disturbed = 0;
+
+  constructor(slices: number) {
+    this.#slices = slices;
+    this.#left = Math.floor(slices / 2);
+  }
+
+  async measure(slice: () => Promise<RoundResult>): Promise<RoundResult> {
+    let best: { readonly result: RoundResult; readonly disturbance: Disturbance } | null = null;
+    for (;;) {
+      const readDisturbance = watchMachine(listProcessIds);
+      const result = await slice();
+      const disturbance = readDisturbance();
+      if (best === null || disturbance.others < best.disturbance.others) best = { result, disturbance };
+      if (!best.disturbance.isDisturbed) return best.result;
+      if (this.#left === 0) {
+        this.#disturbed += 1;
+        return best.result;
+      }
+      this.#left -= 1;
+      this.#repeated += 1;
+    }
+  }
+
+  describe(): string {
+    if (this.#repeated === 0) return `No slice of ${this.#slices} was disturbed by other processes.`;
+    const remaining =
+      this.#disturbed === 0 ? 'none that is disturbed is left' : `${this.#disturbed} disturbed ones are left`;
+    return `${this.#repeated} slices, of ${this.#slices}, were disturbed by other processes and measured again; ${remaining}.`;
+  }
+}
+
+async function checkOne(run: Run): Promise<void> {
+  const { contender } = run;
+  contender.check((await contender.client.send(contender.request(run.next++))).toString());
+}
+
+function runFor(run: Run, durationMs: number, connections: number): Promise<number[]> {
+  const endMs = performance.now() + durationMs;
+  const { client, request } = run.contender;
+  return runClients(
+    () => client.send(request(run.next++)),
+    () => performance.now() < endMs,
+    connections,
+  );
+}
+
+/** Has `clients` work, each on one piece at a time, while `goesOn`. Gives what each piece took, in milliseconds. */
+export async function runClients(
+  work: () => Promise<unknown>,
+  goesOn: () => boolean,
+  clients: number,
+): Promise<number[]> {
   const latencies: number[] = [];
-  let left = count;
   const runClient = async () => {
-    while (left > 0) {
-      left -= 1;
+    while (goesOn()) {
       const startedMs = performance.now();
       await work();
       latencies.push(performance.now() - startedMs);
@@ -98,15 +174,29 @@ export async function runClients(work: () => Promise<unknown>, count: number, cl
   return latencies;
 }
 
-/** The value below which a share of the values lies; nearest rank. */
-export function percentile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((left, right) => left - right);
-  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
+/** For `runClients`: as often as this. */
+export function times(count: number): () => boolean {
+  let left = count;
+  return () => {
+    left -= 1;
+    return left >= 0;
+  };
 }
 
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((left, right) => left - right);
-  const middle = sorted.length / 2;
-  const upper = sorted[Math.floor(middle)] ?? Number.NaN;
-  return Number.isInteger(middle) ? ((sorted[middle - 1] ?? Number.NaN) + upper) / 2 : upper;
+/** How a contender compares with its limit: the median over the rounds of the ratio in each, and between what they lie. */
+export interface Ratio {
+  readonly value: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+/** The limit's figure over the contender's, round by round: 1 is as cheap as the limit. */
+export function ratioOfLimit(limit: Measurement, contender: Measurement, figure: keyof RoundResult = 'cpuUs'): Ratio {
+  const ratios = limit.rounds.map((each, index) => each[figure] / (contender.rounds[index]?.[figure] ?? Number.NaN));
+  return { value: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) };
+}
+
+/** "0.81–0.86" */
+export function formatSpread({ least, most }: Ratio): string {
+  return `${round(least, 2)}–${round(most, 2)}`;
 }

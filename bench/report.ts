@@ -1,14 +1,23 @@
 /** How results are shown: as tables for people, as JSON for machines. */
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg, release, totalmem } from 'node:os';
+import { round } from './statistics.ts';
 
 /** One benchmark's result. Every row has the same members, which are the columns. */
 export interface Table {
   readonly name: string;
   readonly title: string;
   readonly rows: readonly Readonly<Record<string, string | number | null>>[];
-  /** What to know of how it was measured, and whether the target was met. */
+  readonly verdicts: readonly Verdict[];
+  /** What to know of how it was measured. */
   readonly notes: readonly string[];
+}
+
+/** Whether a target was met. */
+export interface Verdict {
+  readonly target: string;
+  readonly measured: string;
+  readonly met: boolean;
 }
 
 /** The machine and the moment, for every result. */
@@ -49,29 +58,56 @@ export function formatSetting(setting: Setting): string {
 }
 
 /** Markdown. */
-export function formatTable({ title, rows, notes }: Table): string {
-  const columns = Object.keys(rows[0] ?? {});
+export function formatTable({ name, title, rows, verdicts, notes }: Table): string {
   const lines = [
     `## ${title}\n`,
-    `| ${columns.join(' | ')} |`,
-    `|${columns.map((_, index) => (index === 0 ? '---' : '--:')).join('|')}|`,
-    ...rows.map((row) => `| ${columns.map((column) => row[column] ?? '–').join(' | ')} |`),
+    ...formatRows(rows),
     '',
+    ...verdicts.map((verdict) => `- Target: ${verdict.target}: ${verdict.measured}. ${formatOutcome(verdict)}.`),
     ...notes.map((note) => `- ${note}`),
+    `- \`npm run bench -- ${name}\``,
   ];
   return `${lines.join('\n')}\n`;
 }
 
-/** Rounds to so many digits behind the point. */
-export function round(value: number, digits: number): number {
-  return Number(value.toFixed(digits));
+function formatRows(rows: Table['rows']): readonly string[] {
+  const columns = Object.keys(rows[0] ?? {});
+  return [
+    `| ${columns.join(' | ')} |`,
+    `|${columns.map((_, index) => (index === 0 ? '---' : '--:')).join('|')}|`,
+    ...rows.map((row) => `| ${columns.map((column) => row[column] ?? '–').join(' | ')} |`),
+  ];
+}
+
+function formatOutcome({ met }: Verdict): string {
+  return met ? 'Met' : 'MISSED';
+}
+
+/** The whole page that is kept: what was reached, what was not, and every table. Markdown. */
+export function formatResults(setting: Setting, tables: readonly Table[]): string {
+  const verdicts = tables.flatMap((table) => table.verdicts.map((verdict) => ({ table: table.name, verdict })));
+  const missed = verdicts.filter(({ verdict }) => !verdict.met).length;
+  const summary =
+    missed === 0
+      ? `All ${verdicts.length} targets of this run are met.`
+      : `${missed} of the ${verdicts.length} targets of this run are MISSED; the first table says which and by how much.`;
+  return [
+    '# Results\n',
+    `Written by \`npm run bench -- --write\`, nothing of it by hand. ${summary} How it is measured: [README.md](README.md).\n`,
+    formatSetting(setting),
+    ...formatRows(
+      verdicts.map(({ table, verdict }) => ({
+        table,
+        target: verdict.target,
+        measured: verdict.measured,
+        '': formatOutcome(verdict),
+      })),
+    ),
+    '',
+    tables.map(formatTable).join('\n'),
+  ].join('\n');
 }
 
 export function formatBytes(bytes: number): string {
   return bytes < 2 ** 30 ? `${round(bytes / 2 ** 20, 1)} MB` : `${round(bytes / 2 ** 30, 1)} GB`;
-}
-
-/** Whether a target was met, in words for a note. */
-export function formatVerdict(target: string, met: boolean): string {
-  return `Target: ${target}. ${met ? 'Met' : 'MISSED'}.`;
 }

@@ -1,51 +1,49 @@
-/**
- * A process with the least that could answer: node:http, undici's `dispatch` to every registry at once, JSON.parse, a merge,
- * JSON.stringify. No GraphQL, no cache, no checks, no limits: what the gateway's cost is measured against.
- */
-import { createServer, type IncomingMessage } from 'node:http';
-import { type Dispatcher, Pool } from 'undici';
-import { compileQuery, type ScoredText, scoreText } from '../../src/federation/relevance.ts';
-import { type Remote, serveCommands, startProcess } from './remote.ts';
+/** A process with the bare side: `node:http` around the fan-out, or around bytes that are ready. */
+import { createServer, type ServerResponse } from 'node:http';
+import {
+  type FetchPage,
+  mergePages,
+  openPools,
+  type WireAnswer,
+  type WireRow,
+  type WireSearch,
+  writePath,
+} from './fan-out.ts';
+import { type Remote, startProcess } from './remote.ts';
+import { serveCommands } from './serve.ts';
 
 /** POST it to `/`. */
-export interface BareSearch {
-  readonly query: string;
-  readonly order: 'popularity' | 'relevance';
-  /** Rows asked of each registry. */
-  readonly rows: number;
-  readonly offset?: number;
+export interface BareSearch extends WireSearch {
   /** Registries that have not answered by then are left out. */
   readonly timeoutMs?: number;
+  /** `rows` are read so many at once. */
+  readonly readAhead?: number;
 }
 
-interface WireRow extends Omit<ScoredText, 'title'> {
-  readonly version: string;
-  readonly title: string;
-  readonly author: string;
-  readonly license: string;
-  readonly updated_at: string;
-  readonly marketplace: { readonly downloads: number; readonly rating: number; readonly verified: boolean };
+/** Bytes that are ready. */
+export interface HotAnswer {
+  readonly text: string;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
-interface WirePage {
-  readonly templates: readonly WireRow[];
-  readonly total_count: number;
-}
+/** As long as clients here keep connections. */
+const KEEP_ALIVE_MS = 65_000;
 
-const PAGE_SIZE = 20;
-
-let pools: readonly Pool[] = [];
-let hotBytes = Buffer.alloc(0);
-const underWay = new Map<string, Promise<string>>();
+let registries: readonly FetchPage[] = [];
+let hot: HotAnswer & { readonly bytes: Buffer } = { text: '', headers: {}, bytes: Buffer.alloc(0) };
+const underWay = new Map<string, Promise<Buffer>>();
 
 const commands = {
   /** Gives the origin. */
   async start({ registryUrls }: { registryUrls: readonly string[] }): Promise<string> {
-    pools = registryUrls.map((url) => new Pool(url, { allowH2: false, connections: 64 }));
-    const server = createServer((request, response) => {
-      void answer(request).then((body) => {
-        response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.byteLength });
-        response.end(body);
+    registries = openPools(registryUrls);
+    const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => void chunks.push(chunk));
+      request.on('end', () => {
+        const body = Buffer.concat(chunks);
+        if (request.url === '/hot') response.writeHead(200, hot.headers).end(hot.bytes);
+        else void respond(request.url === '/shared', body.toString(), response);
       });
     });
     await new Promise<void>((resolve) => {
@@ -56,93 +54,48 @@ const commands = {
     return `http://127.0.0.1:${address.port}`;
   },
   /** What is answered at /hot. */
-  keepBytes({ text }: { text: string }): void {
-    hotBytes = Buffer.from(text);
+  keepAnswer(answer: HotAnswer): void {
+    hot = { ...answer, bytes: Buffer.from(answer.text) };
   },
 };
 
-async function answer(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk);
-  if (request.url === '/hot') return hotBytes;
-  const body = Buffer.concat(chunks).toString();
-  if (request.url !== '/shared') return Buffer.from(await search(JSON.parse(body)));
+function send(response: ServerResponse, body: Buffer): void {
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.byteLength });
+  response.end(body);
+}
+
+async function respond(isShared: boolean, body: string, response: ServerResponse): Promise<void> {
+  if (!isShared) return send(response, await search(JSON.parse(body)));
   // One fan-out for all who ask the same at once.
   let shared = underWay.get(body);
   if (shared === undefined) {
     shared = search(JSON.parse(body)).finally(() => underWay.delete(body));
     underWay.set(body, shared);
   }
-  return Buffer.from(await shared);
+  send(response, await shared);
 }
 
-async function search({ query, order, rows, offset = 0, timeoutMs }: BareSearch): Promise<string> {
-  const path =
-    `/api/v1/search?q=${encodeURIComponent(query)}&sort_by=${order}&sort_order=desc` +
-    `&limit=${rows}&offset=${offset}`;
-  const pages = await Promise.all(
-    pools.map(async (pool) => {
-      const startedMs = performance.now();
-      const text = await beforeTimeout(fetchText(pool, path), timeoutMs);
-      const page: WirePage | null = text === null ? null : JSON.parse(text.toString());
-      return { page, tookMs: performance.now() - startedMs };
+async function search(search: BareSearch): Promise<Buffer> {
+  const { timeoutMs, readAhead } = search;
+  const answers = await Promise.all(
+    registries.map((fetchPage): Promise<WireAnswer> => {
+      if (readAhead !== undefined) return readAllBefore(fetchPage, search, readAhead);
+      return beforeTimeout(fetchPage(writePath(search)), timeoutMs);
     }),
   );
-  const merged = merge(
-    pages.flatMap(({ page }) => page?.templates ?? []),
-    query,
-    order,
-  ).slice(0, PAGE_SIZE);
-  return JSON.stringify({
-    data: {
-      search: {
-        totalCount: pages.reduce((sum, { page }) => sum + (page?.total_count ?? 0), 0),
-        nodes: merged.map(toNode),
-        registries: pages.map(({ page, tookMs }, index) => ({
-          registry: { name: `registry-${index}` },
-          outcome: page === null ? 'TIMEOUT' : 'OK',
-          totalCount: page?.total_count ?? null,
-          tookMs,
-        })),
-      },
-    },
-  });
+  return Buffer.from(JSON.stringify({ data: { search: mergePages(answers, search) } }));
 }
 
-/** One order over all rows. By relevance each is scored as the gateway scores it, since registries' own scores do not compare. */
-function merge(rows: readonly WireRow[], query: string, order: BareSearch['order']): readonly WireRow[] {
-  const compiled = order === 'relevance' ? compileQuery(query) : null;
-  const keyed = rows.map((row) => ({
-    row,
-    key: compiled === null ? row.marketplace.downloads : scoreText(compiled, row),
-    name: row.name.toLowerCase(),
-  }));
-  keyed.sort((left, right) => right.key - left.key || (left.name < right.name ? -1 : 1));
-  return keyed.map(({ row }) => row);
-}
-
-function toNode(row: WireRow) {
-  const { name, version, title, description, category, license, author, marketplace, updated_at } = row;
-  const { downloads, rating, verified } = marketplace;
-  const id = `${name} ${version}`;
-  return {
-    ...{ id, name, version, title, description, category, license, author, downloads, rating, verified },
-    updatedAt: updated_at,
-  };
-}
-
-function fetchText(pool: Pool, path: string): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    const handler: Dispatcher.DispatchHandler = {
-      onRequestStart: () => undefined,
-      onResponseStart: () => undefined,
-      onResponseData: (_controller, chunk) => void chunks.push(chunk),
-      onResponseEnd: () => resolve(Buffer.concat(chunks)),
-      onResponseError: (_controller, error) => reject(error),
-    };
-    pool.dispatch({ path, method: 'GET' }, handler);
-  });
+/** What has to be read where a page is known by its number alone: any registry could hold all the rows before it. */
+async function readAllBefore(fetchPage: FetchPage, search: BareSearch, atOnce: number): Promise<WireAnswer> {
+  const templates: WireRow[] = [];
+  for (let offset = 0; offset < search.rows; offset += atOnce) {
+    const rows = Math.min(atOnce, search.rows - offset);
+    const page = await fetchPage(writePath({ ...search, rows, offset }));
+    templates.push(...page.templates);
+    if (page.templates.length < rows) break;
+  }
+  return { templates, total_count: templates.length };
 }
 
 function beforeTimeout<T>(promise: Promise<T>, timeoutMs: number | undefined): Promise<T | null> {
@@ -155,7 +108,7 @@ function beforeTimeout<T>(promise: Promise<T>, timeoutMs: number | undefined): P
 
 /** A process that fans out by itself. */
 export function startBareProcess(): Remote<typeof commands> {
-  return startProcess<typeof commands>('bare.ts');
+  return startProcess<typeof commands>(new URL(import.meta.url));
 }
 
 if (process.send !== undefined && import.meta.main) serveCommands(commands);

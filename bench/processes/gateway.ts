@@ -1,55 +1,80 @@
-/** A process with the gateway, and nothing else, as it is configured by default but for what would get in the way. */
-import { pino } from 'pino';
-import { parseConfigObject } from '../../src/config/load.ts';
-import { createGateway, type Gateway } from '../../src/gateway.ts';
-import { type Listener, listen } from '../../src/server/listen.ts';
-import { type Remote, serveCommands, startProcess } from './remote.ts';
+/** The gateway as `npm start` runs it: its own program, with a configuration file and a data directory for this one run. */
+import type { ChildProcess } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { stringify } from 'yaml';
+import packageJson from '../../package.json' with { type: 'json' };
+import { type Measurable, startModule } from './remote.ts';
 
-interface GatewayOptions {
+const PROGRAM = 'src/main.ts';
+/** Every layer is there, and none holds anything back: what is measured is what a request costs, not how many are let through. */
+const UNREACHED_LIMIT = { requestsPerSecond: 1_000_000, burst: 1_000_000, concurrent: 100_000, maxQueue: 1_000_000 };
+const READY_MS = 10_000;
+
+export interface GatewayOptions {
   readonly registryUrls: readonly string[];
   /** Members of each registry's configuration. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** Flags of Node, besides those of `npm start`. */
+  readonly flags?: readonly string[];
 }
 
-let running: { readonly gateway: Gateway; readonly listener: Listener } | null = null;
-
-const commands = {
-  /** Starts it, in place of the one before: with an empty cache and new connections. Gives its origin. */
-  async start({ registryUrls, settings }: GatewayOptions): Promise<string> {
-    await stop();
-    const config = parseConfigObject({
-      server: {
-        secret: 'for benchmarks alone: 0123456789abcdef0123456789abcdef',
-        // A run begins with nothing known.
-        cache: { disk: 'off' },
-      },
-      registries: registryUrls.map((url, index) => ({
-        name: `registry-${String(index).padStart(3, '0')}`,
-        type: 'official',
-        url,
-        // What is measured is what a request costs, not how many are let through.
-        rateLimit: 'off',
-        ...settings,
-      })),
-    });
-    const gateway = await createGateway(config, { log: pino({ level: 'error' }, process.stderr) });
-    const listener = await listen({ host: '127.0.0.1', port: 0, handle: gateway.handle });
-    running = { gateway, listener };
-    return listener.origin;
-  },
-};
-
-async function stop(): Promise<void> {
-  if (running === null) return;
-  const { gateway, listener } = running;
-  running = null;
-  await listener.close(0);
-  await gateway.close();
+export interface GatewayProcess extends Measurable, AsyncDisposable {
+  readonly origin: string;
 }
 
-/** A process that can have gateways; none runs yet. */
-export function startGatewayProcess(): Remote<typeof commands> {
-  return startProcess<typeof commands>('gateway.ts');
+/** Starts a gateway with an empty cache, and waits until it has tried each registry once. */
+export async function startGateway({ registryUrls, settings, flags = [] }: GatewayOptions): Promise<GatewayProcess> {
+  const folder = await mkdtemp(join(tmpdir(), 'marketplace-bench-'));
+  const config = join(folder, 'marketplace.yaml');
+  const registries = registryUrls.map((url, index) => ({
+    ...{ name: `registry-${String(index).padStart(3, '0')}`, type: 'official', url, rateLimit: UNREACHED_LIMIT },
+    ...settings,
+  }));
+  await writeFile(config, stringify({ registries }, { aliasDuplicateObjects: false }));
+  const { child, readUsage, collectGarbage, ...started } = startModule(new URL(`../../${PROGRAM}`, import.meta.url), {
+    flags: ['--import', new URL('measured.ts', import.meta.url).href, ...flagsOfStart(), ...flags],
+    environment: { MARKETPLACE_CONFIG: config, MARKETPLACE_DATA: folder, PORT: '0', LOG_LEVEL: 'error' },
+  });
+  const dispose = async () => {
+    await started[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const origin = await readOrigin(child);
+    await waitUntilReady(origin);
+    return { origin, readUsage, collectGarbage, [Symbol.asyncDispose]: dispose };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
 }
 
-if (process.send !== undefined && import.meta.main) serveCommands(commands);
+/** What stands between "node" and the program in the script that starts the gateway. */
+function flagsOfStart(): readonly string[] {
+  const words = packageJson.scripts.start.split(' ');
+  return words.slice(1, words.indexOf(PROGRAM));
+}
+
+/** Of the one line that the gateway prints once it listens. */
+export async function readOrigin({ stdout }: ChildProcess): Promise<string> {
+  if (stdout === null) throw new Error('the output of the process must be read');
+  for await (const line of createInterface({ input: stdout })) {
+    const origin = /(http:\/\/\S+)\/graphql/.exec(line)?.[1];
+    if (origin !== undefined) return origin;
+  }
+  throw new Error('the process must print its address before it ends');
+}
+
+/** Until every registry was tried once. */
+async function waitUntilReady(origin: string): Promise<void> {
+  for (const endMs = performance.now() + READY_MS; performance.now() < endMs; ) {
+    const response = await fetch(`${origin}/readyz`);
+    await response.arrayBuffer();
+    if (response.status === 200) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  throw new Error(`the gateway must be ready within ${READY_MS} ms`);
+}

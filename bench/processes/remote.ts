@@ -1,17 +1,14 @@
 /** Processes of a benchmark: each side of a comparison runs in its own, so that its CPU time can be told apart. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { basename } from 'node:path';
+import type { Call, Commands, Reply, Usage } from './serve.ts';
 
-/** What a process can be told, by name. Arguments and results go through JSON. */
-type Commands = Readonly<Record<string, (argument: never) => unknown>>;
-
-/** Of a process since it started. */
-export interface Usage {
-  /** Microseconds of CPU, user and system, all threads. */
-  readonly cpuUs: number;
-  readonly rssBytes: number;
-  /** After a collection of garbage. */
-  readonly heapBytes: number;
+/** A process as far as it is measured. */
+export interface Measurable {
+  readUsage(): Promise<Usage>;
+  /** Where it was started with --expose-gc. */
+  collectGarbage(): Promise<void>;
 }
 
 /** A running process of a benchmark. */
@@ -20,36 +17,63 @@ export interface Remote<C extends Commands> extends Measurable, AsyncDisposable 
   call<K extends keyof C & string>(name: K, argument: Parameters<C[K]>[0]): Promise<Awaited<ReturnType<C[K]>>>;
 }
 
-/** A process as far as it is measured. */
-export interface Measurable {
-  /** `collect`: garbage first, so that what is left is in use. */
-  readUsage(collect: boolean): Promise<Usage>;
+export interface StartOptions {
+  /** Added to this process's own. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Flags of Node. */
+  readonly flags?: readonly string[];
 }
 
-interface Call {
-  readonly id: number;
-  readonly name: string;
-  readonly argument: unknown;
+interface StartedModule extends Measurable, AsyncDisposable {
+  readonly child: ChildProcess;
+  send(name: string, argument: unknown): Promise<unknown>;
 }
 
-type Reply = { readonly id: number; readonly result: unknown } | { readonly id: number; readonly error: string };
+const running = new Set<number>();
+let started = 0;
+let profileFolder: string | null = null;
 
-/** Starts a module of this folder (its file name) as a process that serves the commands `C`. */
-export function startProcess<C extends Commands>(file: string): Remote<C> {
-  const child = fork(new URL(file, import.meta.url), {
+/** From now on each process that is started writes a CPU profile into the folder when it ends. */
+export function profileInto(folder: string): void {
+  profileFolder = folder;
+}
+
+/** This process, and those that it started and that have not ended. */
+export function listProcessIds(): readonly number[] {
+  return [process.pid, ...running];
+}
+
+/** Starts a module that serves the commands `C`. It ends with this process, if not before. */
+export function startProcess<C extends Commands>(url: URL): Remote<C> {
+  const { send, child: _child, ...started } = startModule(url);
+  return {
+    ...started,
+    // The other end is this project's own code, started from the same files: its types hold across the channel.
+    call: <K extends keyof C & string>(name: K, argument: Parameters<C[K]>[0]) =>
+      send(name, argument) as Promise<Awaited<ReturnType<C[K]>>>,
+  };
+}
+
+/** Starts a module whose process can be measured: it serves commands, or `measured.ts` is loaded in front of it. */
+export function startModule(url: URL, { environment, flags = [] }: StartOptions = {}): StartedModule {
+  const child = fork(url, {
     // As `npm start` runs it: GraphQL looks at the variable when it is loaded.
-    env: { ...process.env, NODE_ENV: 'production' },
-    // --expose-gc, and --cpu-prof where somebody profiles.
-    execArgv: ['--expose-gc', ...(process.env.BENCH_NODE_FLAGS?.split(' ') ?? [])],
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    env: { ...process.env, NODE_ENV: 'production', ...environment },
+    execArgv: [...flags, ...flagsOfProfile(url), ...(process.env.BENCH_NODE_FLAGS?.split(' ') ?? [])],
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
+  const { pid = 0 } = child;
+  running.add(pid);
   const waiting = new Map<number, (reply: Reply) => void>();
   child.on('message', (reply: Reply) => waiting.get(reply.id)?.(reply));
-  child.on('exit', (code) => {
-    for (const [id, settle] of waiting) settle({ id, error: `${file} ended with ${code} before it answered` });
+  child.on('exit', (code, signal) => {
+    running.delete(pid);
+    const error = `${url.pathname} ended with ${code ?? signal} before it answered`;
+    for (const [id, settle] of waiting) settle({ id, error });
   });
   let calls = 0;
   const send = async (name: string, argument: unknown): Promise<unknown> => {
+    if (!child.connected) throw new Error(`${url.pathname} must run to be told "${name}"`);
     calls += 1;
     const id = calls;
     const reply = await new Promise<Reply>((resolve) => {
@@ -61,12 +85,23 @@ export function startProcess<C extends Commands>(file: string): Remote<C> {
     return reply.result;
   };
   return {
-    // The other end is this project's own code, started from the same files: its types hold across the channel.
-    call: <K extends keyof C & string>(name: K, argument: Parameters<C[K]>[0]) =>
-      send(name, argument) as Promise<Awaited<ReturnType<C[K]>>>,
-    readUsage: (collect) => send('readUsage', collect) as Promise<Usage>,
+    child,
+    send,
+    readUsage: () => send('readUsage', null) as Promise<Usage>,
+    collectGarbage: () => send('collectGarbage', null) as Promise<void>,
     [Symbol.asyncDispose]: () => endProcess(child),
   };
+}
+
+function flagsOfProfile({ pathname }: URL): readonly string[] {
+  if (profileFolder === null) return [];
+  started += 1;
+  const name = basename(pathname, '.ts');
+  return [
+    '--cpu-prof',
+    `--cpu-prof-dir=${profileFolder}`,
+    `--cpu-prof-name=${name === 'main' ? 'gateway' : name}-${started}.cpuprofile`,
+  ];
 }
 
 async function endProcess(child: ChildProcess): Promise<void> {
@@ -77,29 +112,4 @@ async function endProcess(child: ChildProcess): Promise<void> {
   const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
   await ended;
   clearTimeout(timer);
-}
-
-/** In such a process: serves its commands, and `readUsage`, until whoever started it is done. */
-export function serveCommands(commands: Commands): void {
-  const all: Commands = { ...commands, readUsage };
-  process.on('message', (call: Call) => void answer(all, call));
-  process.on('disconnect', () => process.exit(0));
-}
-
-async function answer(commands: Commands, { id, name, argument }: Call): Promise<void> {
-  const command = commands[name];
-  try {
-    if (command === undefined) throw new Error(`there is no command "${name}"`);
-    const result = await command(argument as never);
-    process.send?.({ id, result } satisfies Reply);
-  } catch (error) {
-    process.send?.({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-  }
-}
-
-function readUsage(collect: boolean): Usage {
-  if (collect) global.gc?.();
-  const { user, system } = process.cpuUsage();
-  const { rss, heapUsed } = process.memoryUsage();
-  return { cpuUs: user + system, rssBytes: rss, heapBytes: heapUsed };
 }

@@ -1,101 +1,134 @@
 /** Searches that nobody asked before, against a bare fan-out over the same registries. */
 import { generateQuery } from '../catalog.ts';
-import { openClient, readSearch, requireWhole, searchBody, waitUntilReady } from '../client.ts';
-import { type Contender, type Measurement, measureRounds, type RoundOptions } from '../measure.ts';
-import { type BareSearch, startBareProcess } from '../processes/bare.ts';
-import { startGatewayProcess } from '../processes/gateway.ts';
+import { PAGE_SIZE } from '../job.ts';
+import {
+  type Contender,
+  formatSpread,
+  type Measurement,
+  measureRounds,
+  type RoundOptions,
+  ratioOfLimit,
+} from '../measure.ts';
+import { startPeers } from '../peers/start.ts';
+import { writePath } from '../processes/fan-out.ts';
 import { startRegistries } from '../processes/registries.ts';
-import { formatVerdict, round, type Table } from '../report.ts';
+import type { Table, Verdict } from '../report.ts';
+import { type BareSide, type GatewaySide, startBareSide, startGatewaySide } from '../sides.ts';
+import { round } from '../statistics.ts';
 
-const PAGE_SIZE = 20;
-/** The rows that the gateway asks of a registry at once, unless configured otherwise. */
-const WINDOW = 50;
-/** The contract's goal for a cold search. */
-const MOST_TIMES_BARE = 1.3;
-/**
- * Contenders start at different places of one round of queries, farther apart than the registries remember results (200),
- * so that none finds what another one had searched.
- */
-const QUERIES_APART = 701;
+/** The least share of the limit's cost that a cold search over three registries must reach. */
+const LEAST_OF_LIMIT = 0.75;
+/** Contenders begin this far apart in the row of queries, so that none comes to one that another had. */
+const QUERIES_APART = 10_000_000;
 
 export interface ColdOptions extends RoundOptions {
   readonly registries: number;
   readonly templatesEach: number;
+  /** Whether the peers are measured too. */
+  readonly withPeers: boolean;
+  /** Whether the target, which is one for three registries, is judged. */
+  readonly isJudged: boolean;
 }
 
-export async function measureCold({ registries: count, templatesEach, ...rounds }: ColdOptions): Promise<Table> {
-  const { remote: registries, urls } = await startRegistries({ count, templatesEach });
-  await using _registries = registries;
-  await using gateway = startGatewayProcess();
-  await using bare = startBareProcess();
-  const origin = await gateway.call('start', { registryUrls: urls });
-  await waitUntilReady(origin);
-  await using gatewayClient = openClient(origin);
-  await using bareClient = openClient(await bare.call('start', { registryUrls: urls }));
+/** A contender, and the contender that is its limit. */
+interface Row {
+  readonly contender: Contender;
+  readonly limit: number;
+}
 
-  const bareContender = (name: string, order: BareSearch['order'], rows: number) => ({
-    name,
-    process: bare,
-    ask: (number: number) => bareClient.post('/', { query: generateQuery(number), order, rows } satisfies BareSearch),
-    check: (answer: string) => requireWhole(answer, PAGE_SIZE),
-  });
-  const gatewayContender = (name: string, order: 'POPULARITY' | 'RELEVANCE') => ({
-    name,
-    process: gateway,
-    ask: (number: number) => gatewayClient.post('/graphql', searchBody({ query: generateQuery(number), order })),
-    check: (answer: string) => {
-      requireWhole(answer, PAGE_SIZE);
-      if (readSearch(answer).registries.length !== count) throw new Error(`${count} registries must have answered`);
-    },
-  });
-  const contenders: readonly Contender[] = [
-    bareContender('bare, 20 rows each, by popularity', 'popularity', PAGE_SIZE),
-    bareContender('bare, 50 rows each, by popularity', 'popularity', WINDOW),
-    gatewayContender('gateway, by popularity', 'POPULARITY'),
-    bareContender('bare, 50 rows each, by relevance', 'relevance', WINDOW),
-    gatewayContender('gateway, by relevance', 'RELEVANCE'),
+/** Positions in `makeRows` of what is judged. */
+const LIMIT_POPULARITY = 0;
+const LIMIT_RELEVANCE = 1;
+const OURS_POPULARITY = 2;
+const OURS_RELEVANCE = 3;
+
+export async function measureCold(options: ColdOptions): Promise<Table> {
+  const { registries: count, templatesEach, withPeers, isJudged, ...rounds } = options;
+  await using registries = await startRegistries({ count, templatesEach });
+  await using gateway = await startGatewaySide({ registryUrls: registries.urls });
+  await using bare = await startBareSide(registries.urls);
+  await using peers = await startPeers(withPeers ? registries.urls : null);
+  const rows: readonly Row[] = [
+    ...makeRows(gateway, bare),
+    ...peers.map((peer) => ({
+      contender: peer.contend((number) => ({ query: generateQuery(number), order: 'POPULARITY' })),
+      limit: LIMIT_POPULARITY,
+    })),
   ];
-  const measured = await measureRounds(
-    contenders.map((contender, index) => startApart(contender, index)),
+  const { measurements, note } = await measureRounds(
+    rows.map(({ contender }, index) => startApart(contender, index)),
     rounds,
   );
-  const [narrow, byPopularity, gatewayPopularity, byRelevance, gatewayRelevance] = measured;
-  const limits = [narrow, byPopularity, byPopularity, byRelevance, byRelevance];
+  const sizes = await measureSizes(registries.urls[0] ?? '', gateway);
   return {
     name: `cold-${count}`,
-    title: `Cold search: every query different, ${count} registries`,
-    rows: measured.map((each, index) => describeRow(each, limits[index])),
+    title: `Cold search: every query different, ${count} registries without latency, ${rounds.connections} connections`,
+    rows: measurements.map((each, index) => describeRow(each, measurements[rows[index]?.limit ?? 0] ?? each)),
+    verdicts: isJudged
+      ? [
+          judge('by popularity', measurements[LIMIT_POPULARITY], measurements[OURS_POPULARITY]),
+          judge('by relevance', measurements[LIMIT_RELEVANCE], measurements[OURS_RELEVANCE]),
+        ]
+      : [],
     notes: [
-      `The gateway asks each registry for its window of ${WINDOW} rows, so the bare fan-out of ${WINDOW} rows is the one ` +
-        'it is compared with; by relevance both score every row alike.',
-      judge('by popularity', gatewayPopularity, byPopularity),
-      judge('by relevance', gatewayRelevance, byRelevance),
+      `"Of limit" is the limit's CPU per request over the row's. The limit asks each registry for ${PAGE_SIZE} rows, and by ` +
+        "relevance scores them with the gateway's formula; its answer is the same in form and length. Collapse is off unless a " +
+        `row says so; no name is carried twice here. A registry's ${PAGE_SIZE} rows are ${sizes.registry} kB, the answer ${sizes.answer} kB.`,
+      note,
     ],
   };
 }
 
-function startApart(contender: Contender, index: number): Contender {
-  return { ...contender, ask: (number) => contender.ask(number + index * QUERIES_APART) };
+/** The limits first. */
+function makeRows(gateway: GatewaySide, bare: BareSide): readonly Row[] {
+  const bareRow = (name: string, order: 'popularity' | 'relevance') =>
+    bare.contend(name, (number) => ({ query: generateQuery(number), order, rows: PAGE_SIZE }));
+  const gatewayRow = (name: string, order: 'POPULARITY' | 'RELEVANCE', collapse: boolean, cursor = false) =>
+    gateway.contend(name, (number) => ({ query: generateQuery(number), order, collapse }), { cursor });
+  return [
+    { contender: bareRow('limit: bare fan-out, by popularity', 'popularity'), limit: LIMIT_POPULARITY },
+    { contender: bareRow('limit: bare fan-out, by relevance', 'relevance'), limit: LIMIT_RELEVANCE },
+    { contender: gatewayRow('gateway, by popularity', 'POPULARITY', false), limit: LIMIT_POPULARITY },
+    { contender: gatewayRow('gateway, by relevance', 'RELEVANCE', false), limit: LIMIT_RELEVANCE },
+    { contender: gatewayRow('gateway, by popularity, collapse', 'POPULARITY', true), limit: LIMIT_POPULARITY },
+    { contender: gatewayRow('gateway, by relevance, collapse', 'RELEVANCE', true), limit: LIMIT_RELEVANCE },
+    {
+      contender: gatewayRow('gateway, by popularity, with a cursor', 'POPULARITY', false, true),
+      limit: LIMIT_POPULARITY,
+    },
+  ];
 }
 
-function describeRow(each: Measurement, limit: Measurement | undefined) {
+function startApart(contender: Contender, index: number): Contender {
+  return { ...contender, request: (number) => contender.request(number + index * QUERIES_APART) };
+}
+
+/** In kilobytes: of the job's page of one registry, and of the gateway's whole answer. */
+async function measureSizes(registryUrl: string, gateway: GatewaySide) {
+  const path = writePath({ query: generateQuery(0), order: 'popularity', rows: PAGE_SIZE });
+  const page = await (await fetch(registryUrl + path)).arrayBuffer();
+  const answer = await gateway.client.send(gateway.write({ query: generateQuery(0), order: 'POPULARITY' }));
+  return { registry: round(page.byteLength / 1000, 1), answer: round(answer.length / 1000, 1) };
+}
+
+function describeRow(each: Measurement, limit: Measurement) {
+  const ratio = ratioOfLimit(limit, each);
   return {
     '': each.name,
-    'p50 ms': round(each.p50Ms, 2),
-    'CPU µs, 1 client': Math.round(each.cpuAloneUs),
-    'CPU µs, several': Math.round(each.cpuUs),
-    'p50, times the bare': round(each.p50Ms / (limit?.p50Ms ?? Number.NaN), 2),
-    'CPU of 1 client, times the bare': round(each.cpuAloneUs / (limit?.cpuAloneUs ?? Number.NaN), 2),
-    'CPU of several, times the bare': round(each.cpuUs / (limit?.cpuUs ?? Number.NaN), 2),
+    'CPU µs': Math.round(each.cpuUs),
+    'of limit': round(ratio.value, 2),
+    'least–most': formatSpread(ratio),
+    'requests/s': Math.round(each.requestsPerSecond),
+    'p50 ms, 1 client': round(each.p50Ms, 2),
   };
 }
 
-function judge(order: string, gateway: Measurement | undefined, bare: Measurement | undefined): string {
-  const ratio = (pick: (each: Measurement) => number) =>
-    gateway === undefined || bare === undefined ? Number.NaN : pick(gateway) / pick(bare);
-  const ratios = [ratio((each) => each.p50Ms), ratio((each) => each.cpuAloneUs), ratio((each) => each.cpuUs)];
-  const [latency, alone, several] = ratios.map((each) => round(each, 2));
-  const times = `${latency} in latency, ${alone} in CPU with one client, ${several} with several`;
-  const target = `at most ${MOST_TIMES_BARE} times the bare fan-out, ${order}: ${times}`;
-  return formatVerdict(target, Math.max(...ratios) <= MOST_TIMES_BARE);
+function judge(order: string, limit: Measurement | undefined, ours: Measurement | undefined): Verdict {
+  if (limit === undefined || ours === undefined) throw new Error('the limit and the gateway must have been measured');
+  const ratio = ratioOfLimit(limit, ours);
+  return {
+    target: `cold search ${order}, CPU of the limit over ours: at least ${LEAST_OF_LIMIT}`,
+    measured: `${round(ratio.value, 2)} (${formatSpread(ratio)})`,
+    met: ratio.value >= LEAST_OF_LIMIT,
+  };
 }

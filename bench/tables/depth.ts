@@ -1,128 +1,163 @@
-/** What a page costs at depth 1, 10, 100 and 1,000: asked of a gateway that has nothing in its cache. */
+/** What a page costs at depth 1, 10, 100 and 1,000, and beside it where pages are known by their number alone. */
 import { WORD_OF_ALL } from '../catalog.ts';
-import { type Client, openClient, readSearch, searchBody, waitUntilReady } from '../client.ts';
-import { median } from '../measure.ts';
-import { type BareSearch, startBareProcess } from '../processes/bare.ts';
-import { startGatewayProcess } from '../processes/gateway.ts';
-import { type SearchArrivals, startRegistries } from '../processes/registries.ts';
-import { formatVerdict, round, type Table } from '../report.ts';
+import { PAGE_SIZE, readJob } from '../job.ts';
+import { type RegistriesProcess, startRegistries } from '../processes/registries.ts';
+import type { Measurable } from '../processes/remote.ts';
+import type { Table, Verdict } from '../report.ts';
+import { type BareSide, type GatewaySide, startBareSide, startGatewaySide } from '../sides.ts';
+import { mean, median, round } from '../statistics.ts';
 
-const PAGE_SIZE = 20;
-const WINDOW = 50;
-/** Of all registries together. */
-const ROWS_ASKED = 'rows asked, mean';
 const ORDERS = ['POPULARITY', 'RELEVANCE'] as const;
+/** What registries give at once at most (the protocol): so much is read ahead of a page that is known by its number. */
+const MOST_AT_ONCE = 100;
+/** The rows that the gateway asks of a registry at once, unless configured otherwise. */
+const WINDOW = 50;
+/** A page at the greatest depth may cost this many times the first page in CPU: differences below it are noise. */
+const MOST_CPU_GROWTH = 1.25;
 
 export interface DepthOptions {
   readonly registries: number;
   readonly templatesEach: number;
   /** In pages, ascending, the first 1. */
   readonly depths: readonly number[];
-  /** Pages measured from each depth on, each asked of a gateway without a cache: they begin at different places of a window. */
+  /** Pages measured from each depth on: they begin at different places of a window. */
   readonly pages: number;
+  /** How often each of them is asked for. */
+  readonly repeats: number;
 }
 
+/** What one page cost. */
 interface Cost {
   readonly tookMs: number;
-  readonly arrivals: readonly SearchArrivals[];
+  readonly cpuUs: number;
+  readonly requests: number;
+  readonly rowsAsked: number;
+}
+
+interface Costs {
+  readonly order: (typeof ORDERS)[number];
+  readonly depth: number;
+  readonly gateway: readonly Cost[];
+  readonly byNumber: readonly Cost[];
 }
 
 export async function measureDepth({ registries: count, templatesEach, ...walk }: DepthOptions): Promise<Table> {
-  const { remote: registries, urls } = await startRegistries({ count, templatesEach });
-  await using _registries = registries;
-  await using gateway = startGatewayProcess();
-  await using bare = startBareProcess();
-  await using bareClient = openClient(await bare.call('start', { registryUrls: urls }));
-  const startFresh = async () => {
-    const origin = await gateway.call('start', { registryUrls: urls });
-    await waitUntilReady(origin);
-    return openClient(origin);
-  };
-  const measure = async (work: () => Promise<unknown>): Promise<Cost> => {
-    await registries.call('forgetArrivals', null as never);
-    const startedMs = performance.now();
-    await work();
-    const tookMs = performance.now() - startedMs;
-    return { tookMs, arrivals: await registries.call('readArrivals', null as never) };
-  };
-
-  const rows: Table['rows'][number][] = [];
-  for (const order of ORDERS) {
-    await using walker = await startFresh();
-    const cursors = await findCursors(walker, order, Math.max(...walk.depths) + walk.pages);
-    const costs = new Map(walk.depths.map((depth) => [depth, { gateway: [] as Cost[], bare: [] as Cost[] }]));
-    for (let page = 0; page < walk.pages; page += 1) {
-      for (const [depth, sides] of costs) {
-        await using client = await startFresh();
-        const body = searchBody({ query: WORD_OF_ALL, order, after: cursors[depth + page - 1] ?? null });
-        sides.gateway.push(await measure(async () => readSearch(await client.post('/graphql', body))));
-        sides.bare.push(await measure(() => bareClient.post('/', bareWindow(order, depth + page, count))));
-      }
-    }
-    for (const [depth, { gateway, bare }] of costs) rows.push(describeRow(order, depth, gateway, bare));
-  }
+  // Registries that forbid keeping: each page is asked of them anew.
+  await using registries = await startRegistries({ count, templatesEach, noStore: true });
+  await using gateway = await startGatewaySide({ registryUrls: registries.urls });
+  await using bare = await startBareSide(registries.urls);
+  const all: Costs[] = [];
+  for (const order of ORDERS) all.push(...(await measureOrder(order, { registries, gateway, bare }, walk)));
   return {
     name: 'depth',
     title: `Cost of a page of ${PAGE_SIZE} by its depth, ${count} registries of ${templatesEach} templates`,
-    rows,
+    rows: all.map(describeCosts),
+    verdicts: ORDERS.map((order) =>
+      judgeGrowth(
+        order,
+        all.filter((each) => each.order === order),
+        count,
+      ),
+    ),
     notes: [
-      'Each page is the first that a gateway with an empty cache is asked for, so its first connections are in the time. ' +
-        'Bare: one window of 50 rows from each registry, at the same depth. Requests and rows are of all registries ' +
-        'together; questions are those whether one carries names of another (collapse), which a gateway that knows the lists ' +
-        'of names does not ask.',
-      judgeGrowth(rows, count),
+      'Each page is asked of the registries anew: they forbid that answers are kept. Requests and rows are of all registries ' +
+        'together, means over the pages from that depth on. Collapse is off. "By number" is the bare side where a page is known by ' +
+        `its number alone: every row before it is read of each registry, ${MOST_AT_ONCE} at once.`,
     ],
   };
 }
 
+interface Sides {
+  readonly registries: RegistriesProcess;
+  readonly gateway: GatewaySide;
+  readonly bare: BareSide;
+}
+
+async function measureOrder(
+  order: Costs['order'],
+  { registries, gateway, bare }: Sides,
+  { depths, pages, repeats }: Pick<DepthOptions, 'depths' | 'pages' | 'repeats'>,
+): Promise<readonly Costs[]> {
+  const cursors = await findCursors(gateway, order, Math.max(...depths) + pages);
+  const costs = depths.map((depth) => ({ order, depth, gateway: [] as Cost[], byNumber: [] as Cost[] }));
+  for (let repeat = 0; repeat < repeats; repeat += 1) {
+    for (let page = 0; page < pages; page += 1) {
+      for (const { depth, gateway: own } of costs) {
+        const after = cursors[depth + page - 1] ?? null;
+        const request = gateway.write({ query: WORD_OF_ALL, order, after }, { cursor: true });
+        own.push(await measureCost(gateway.process, registries, () => gateway.client.send(request)));
+      }
+    }
+    for (const { depth, byNumber } of costs) {
+      const search = { query: WORD_OF_ALL, order: order === 'POPULARITY' ? 'popularity' : 'relevance' } as const;
+      const request = bare.write({ ...search, rows: depth * PAGE_SIZE, readAhead: MOST_AT_ONCE });
+      byNumber.push(await measureCost(bare.process, registries, () => bare.client.send(request)));
+    }
+  }
+  return costs;
+}
+
 /** Walks over so many pages; gives the cursor after which each of them begins. */
-async function findCursors(client: Client, order: (typeof ORDERS)[number], pages: number) {
+async function findCursors(gateway: GatewaySide, order: Costs['order'], pages: number) {
   const cursors: (string | null)[] = [];
   for (let after: string | null = null; cursors.length < pages; ) {
     cursors.push(after);
-    const body = searchBody({ query: WORD_OF_ALL, order, after });
-    const { nodes, pageInfo } = readSearch(await client.post('/graphql', body));
+    const request = gateway.write({ query: WORD_OF_ALL, order, after }, { cursor: true });
+    const { nodes, pageInfo } = readJob((await gateway.client.send(request)).toString());
     if (nodes.length !== PAGE_SIZE) throw new Error(`page ${cursors.length} must be full, it has ${nodes.length} rows`);
-    after = pageInfo.endCursor;
+    after = pageInfo.endCursor ?? null;
   }
   return cursors;
 }
 
-function bareWindow(order: (typeof ORDERS)[number], depth: number, registries: number): BareSearch {
-  const offset = Math.floor(((depth - 1) * PAGE_SIZE) / registries / WINDOW) * WINDOW;
-  return { query: WORD_OF_ALL, order: order === 'POPULARITY' ? 'popularity' : 'relevance', rows: WINDOW, offset };
-}
-
-function describeRow(order: string, depth: number, costs: readonly Cost[], bareCosts: readonly Cost[]) {
-  const totals = (pick: (arrivals: SearchArrivals) => number) =>
-    costs.map(({ arrivals }) => arrivals.reduce((sum, each) => sum + pick(each), 0));
-  const requests = totals((each) => each.requests);
-  const rowsAsked = totals((each) => each.rowsAsked);
+async function measureCost(
+  process: Measurable,
+  registries: RegistriesProcess,
+  work: () => Promise<unknown>,
+): Promise<Cost> {
+  await registries.forgetArrivals();
+  const before = await process.readUsage();
+  const startedMs = performance.now();
+  await work();
+  const tookMs = performance.now() - startedMs;
+  const after = await process.readUsage();
+  const arrivals = await registries.readArrivals();
   return {
-    order,
-    depth,
-    'p50 ms': round(median(costs.map(({ tookMs }) => tookMs)), 2),
-    'requests, mean': round(mean(requests), 1),
-    'requests, most': Math.max(...requests),
-    [ROWS_ASKED]: round(mean(rowsAsked), 0),
-    'rows asked, most': Math.max(...rowsAsked),
-    'questions, mean': round(mean(totals((each) => each.questions)), 1),
-    'bare p50 ms': round(median(bareCosts.map(({ tookMs }) => tookMs)), 2),
+    tookMs,
+    cpuUs: after.cpuUs - before.cpuUs,
+    requests: arrivals.reduce((sum, { calls }) => sum + calls, 0),
+    rowsAsked: arrivals.reduce((sum, { rowsAsked }) => sum + rowsAsked, 0),
   };
 }
 
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+function describeCosts({ order, depth, gateway, byNumber }: Costs) {
+  return {
+    order,
+    depth,
+    requests: round(mean(gateway.map((cost) => cost.requests)), 1),
+    'rows asked': round(mean(gateway.map((cost) => cost.rowsAsked)), 0),
+    'rows asked, most': Math.max(...gateway.map((cost) => cost.rowsAsked)),
+    'CPU µs': round(median(gateway.map((cost) => cost.cpuUs)), 0),
+    'p50 ms': round(median(gateway.map((cost) => cost.tookMs)), 2),
+    'by number: requests': round(mean(byNumber.map((cost) => cost.requests)), 0),
+    'by number: rows asked': round(mean(byNumber.map((cost) => cost.rowsAsked)), 0),
+    'by number: CPU µs': round(median(byNumber.map((cost) => cost.cpuUs)), 0),
+    'by number: p50 ms': round(median(byNumber.map((cost) => cost.tookMs)), 2),
+  };
 }
 
-/** From the second depth on: before the first page there is nothing that a place must be found by. */
-function judgeGrowth(rows: Table['rows'], registries: number): string {
-  const growths = ORDERS.map((order) => {
-    const asked = rows.filter((row) => row.order === order).map((row) => Number(row[ROWS_ASKED]));
-    return (asked.at(-1) ?? Number.NaN) - (asked[asked.length > 1 ? 1 : 0] ?? Number.NaN);
-  });
+function judgeGrowth(order: string, costs: readonly Costs[], registries: number): Verdict {
+  const [shallow] = costs;
+  const deep = costs.at(-1);
+  if (shallow === undefined || deep === undefined) throw new Error('there must be depths to compare');
+  const rows = ({ gateway }: Costs) => mean(gateway.map((cost) => cost.rowsAsked));
+  const cpu = ({ gateway }: Costs) => median(gateway.map((cost) => cost.cpuUs));
   // Where in a window the pages of one depth begin is chance: half a window of each registry is no growth.
-  const met = Math.max(...growths) <= (registries * WINDOW) / 2;
-  const target = 'the rows asked do not grow with the depth (by less than half a window of each registry)';
-  return formatVerdict(`${target}: ${growths.join(' and ')} from the second depth to the last`, met);
+  const moreRows = round(rows(deep) - rows(shallow), 0);
+  const growth = round(cpu(deep) / cpu(shallow), 2);
+  return {
+    target: `page ${deep.depth} costs what page ${shallow.depth} costs, by ${order.toLowerCase()}`,
+    measured: `${moreRows} rows more asked, ${growth} times the CPU`,
+    met: moreRows <= (registries * WINDOW) / 2 && growth <= MOST_CPU_GROWTH,
+  };
 }

@@ -1,74 +1,88 @@
-/** Memory over very many searches, every one different. */
-import { generateLongQuery } from '../catalog.ts';
-import { type Client, openClient, readSearch, searchBody, waitUntilReady } from '../client.ts';
-import { runClients } from '../measure.ts';
-import { type BareSearch, startBareProcess } from '../processes/bare.ts';
-import { startGatewayProcess } from '../processes/gateway.ts';
+/** Memory over very many searches, every one different, and when nobody searches any more. */
+import { generateQuery } from '../catalog.ts';
+import { PAGE_SIZE, readJob } from '../job.ts';
+import { runClients, times } from '../measure.ts';
 import { startRegistries } from '../processes/registries.ts';
-import type { Measurable, Usage } from '../processes/remote.ts';
-import { formatBytes, formatVerdict, round, type Table } from '../report.ts';
+import { formatBytes, type Table } from '../report.ts';
+import { startBareSide, startGatewaySide } from '../sides.ts';
+import { round } from '../statistics.ts';
 
 const PARTS = 4;
-/** The heap breathes with the cache, of which it is unforeseen what is in it when it is looked at. */
-const MOST_GROWTH = 0.1;
+const MEGABYTE = 2 ** 20;
+/** Resident memory that an idle gateway may keep. */
+const MOST_IDLE_BYTES = 250 * MEGABYTE;
+const LOOK_EVERY_MS = 1_000;
+/** One answer in so many is read, to see whether it is whole. */
+const READ_EVERY = 100;
 
 export interface SoakOptions {
+  readonly name: string;
   readonly registries: number;
   readonly templatesEach: number;
   readonly searches: number;
   readonly clients: number;
+  /** How long it is waited at most for the memory to come back. */
+  readonly idleMs: number;
 }
 
 export async function measureSoak({ registries: count, templatesEach, ...soak }: SoakOptions): Promise<Table> {
-  const { remote: registries, urls } = await startRegistries({ count, templatesEach });
-  await using _registries = registries;
-  await using gateway = startGatewayProcess();
-  await using bare = startBareProcess();
-  const origin = await gateway.call('start', { registryUrls: urls });
-  await waitUntilReady(origin);
-  await using gatewayClient = openClient(origin);
-  await using bareClient = openClient(await bare.call('start', { registryUrls: urls }));
-  const askBare = (client: Client, number: number) =>
-    client.post('/', { query: generateLongQuery(number), order: 'popularity', rows: 50 } satisfies BareSearch);
-  const askGateway = async (client: Client, number: number) =>
-    readSearch(await client.post('/graphql', searchBody({ query: generateLongQuery(number), order: 'POPULARITY' })));
-
+  await using registries = await startRegistries({ count, templatesEach });
+  await using gateway = await startGatewaySide({ registryUrls: registries.urls });
+  await using bare = await startBareSide(registries.urls);
   const perPart = Math.ceil(soak.searches / PARTS);
+  const readRss = async () => (await gateway.process.readUsage()).rssBytes;
+
+  let bareNext = 0;
+  await runClients(
+    () => bare.client.send(bare.write({ query: generateQuery(bareNext++), order: 'popularity', rows: PAGE_SIZE })),
+    times(perPart),
+    soak.clients,
+  );
+  const rows = [
+    describeRow(`bare, after ${perPart}`, (await bare.process.readUsage()).rssBytes),
+    describeRow('gateway, after 0', await readRss()),
+  ];
   let next = 0;
-  await runClients(() => askBare(bareClient, next++), perPart, soak.clients);
-  const bareUsage = await bare.readUsage(true);
-  const usages = [await gateway.readUsage(true)];
-  next = 0;
-  for (let part = 0; part < PARTS; part += 1) {
-    await runClients(() => askGateway(gatewayClient, next++), perPart, soak.clients);
-    usages.push(await settle(gateway));
+  for (let part = 1; part <= PARTS; part += 1) {
+    await runClients(
+      async () => {
+        const number = next++;
+        const answer = await gateway.client.send(
+          gateway.write({ query: generateQuery(number), order: 'POPULARITY', collapse: true }, { cursor: true }),
+        );
+        if (number % READ_EVERY === 0) readJob(answer.toString());
+      },
+      times(perPart),
+      soak.clients,
+    );
+    rows.push(describeRow(`gateway, after ${part * perPart}`, await readRss()));
   }
-  const [, first, ...later] = usages;
-  const last = later.at(-1);
-  const growth = (last?.heapBytes ?? Number.NaN) / (first?.heapBytes ?? Number.NaN) - 1;
+  const startedMs = performance.now();
+  let rssBytes = await readRss();
+  while (rssBytes > MOST_IDLE_BYTES && performance.now() - startedMs < soak.idleMs) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    rssBytes = await readRss();
+  }
+  const idleS = round((performance.now() - startedMs) / 1000, 0);
+  rows.push(describeRow(`gateway, idle for ${idleS} s`, rssBytes));
   return {
-    name: 'soak',
-    title: `Memory over ${perPart * PARTS} searches, every one different, ${count} registries`,
-    rows: [
-      describeRow(`bare, after ${perPart}`, bareUsage),
-      ...usages.map((usage, part) => describeRow(`gateway, after ${part * perPart}`, usage)),
+    name: soak.name,
+    title: `Memory over ${perPart * PARTS} searches, every one different, ${count} registries, and then idle`,
+    rows,
+    verdicts: [
+      {
+        target: `after ${perPart * PARTS} distinct searches, idle: resident memory under ${formatBytes(MOST_IDLE_BYTES)}`,
+        measured: `${formatBytes(rssBytes)} after ${idleS} s`,
+        met: rssBytes < MOST_IDLE_BYTES,
+      },
     ],
     notes: [
-      'The heap is read after a collection of garbage. Up to 64 MB of answers (as the cache weighs them) are kept by design.',
-      formatVerdict(
-        `the heap does not grow by more than ${MOST_GROWTH * 100} % after the first quarter; ${round(growth * 100, 1)} %`,
-        growth <= MOST_GROWTH,
-      ),
+      `It is waited ${round(soak.idleMs / 1000, 0)} s at most. Nothing is told to collect garbage: it is what the system shows of ` +
+        'the process that `npm start` starts.',
     ],
   };
 }
 
-/** Twice: what finalizers let go in the first collection is freed by the second. */
-async function settle(process: Measurable): Promise<Usage> {
-  await process.readUsage(true);
-  return process.readUsage(true);
-}
-
-function describeRow(name: string, { heapBytes, rssBytes }: Usage) {
-  return { '': name, heap: formatBytes(heapBytes), 'resident memory': formatBytes(rssBytes) };
+function describeRow(name: string, rssBytes: number) {
+  return { '': name, 'resident memory': formatBytes(rssBytes) };
 }

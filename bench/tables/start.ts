@@ -1,17 +1,19 @@
 /** From the start of the process to the first answer of a search over the demo registries. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { openClient, readSearch, searchBody } from '../client.ts';
-import { median } from '../measure.ts';
-import { formatVerdict, round, type Table } from '../report.ts';
+import { openClient, writePost } from '../client.ts';
+import { readJob, writeJob } from '../job.ts';
+import { readOrigin } from '../processes/gateway.ts';
+import type { Table } from '../report.ts';
+import { median, round } from '../statistics.ts';
 
-/** The longest that a start may take (the project's goal). */
-const MOST_MS = 1_500;
+/** The longest that a start may take of a gateway that was started on this machine before. */
+const MOST_MS = 1_000;
+const WARM = 1;
 const BARE_PROGRAM = `
   const server = require('node:http').createServer((request, response) => response.end('{"data":{"search":{}}}'));
   server.listen(0, '127.0.0.1', () => console.log('http://127.0.0.1:' + server.address().port + '/graphql'));
@@ -24,7 +26,7 @@ export interface StartOptions {
 export async function measureStart({ repeats }: StartOptions): Promise<Table> {
   const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
   const contenders = [
-    { name: 'bare node:http server', argumentsList: ['-e', BARE_PROGRAM], environment: {} },
+    { name: 'limit: bare node:http server', argumentsList: ['-e', BARE_PROGRAM], environment: {} },
     { name: 'gateway, started before', argumentsList: [program], environment: {} },
     {
       name: 'gateway, as if never started before',
@@ -45,7 +47,7 @@ export async function measureStart({ repeats }: StartOptions): Promise<Table> {
   } finally {
     await rm(data, { recursive: true });
   }
-  const slowestMs = Math.max(...times.slice(1).flat());
+  const slowestMs = Math.max(...(times[WARM] ?? []));
   return {
     name: 'start',
     title: 'Start to first answer, with the three demo registries',
@@ -54,13 +56,14 @@ export async function measureStart({ repeats }: StartOptions): Promise<Table> {
       'p50 ms': round(median(times[index] ?? []), 0),
       'max ms': round(Math.max(...(times[index] ?? [])), 0),
     })),
-    notes: [
-      'Node keeps what it compiled in node_modules/.cache; "as if never started before" is without that.',
-      formatVerdict(
-        `${MOST_MS} ms at most, in every start; the slowest took ${round(slowestMs, 0)} ms`,
-        slowestMs <= MOST_MS,
-      ),
+    verdicts: [
+      {
+        target: `start to first answer of a gateway that was started before: under ${MOST_MS} ms, each time`,
+        measured: `${round(slowestMs, 0)} ms at most`,
+        met: slowestMs < MOST_MS,
+      },
     ],
+    notes: ['Node keeps what it compiled in node_modules/.cache; "as if never started before" is without that.'],
   };
 }
 
@@ -73,23 +76,18 @@ async function timeStart(argumentsList: readonly string[], environment: Record<s
   try {
     const origin = await readOrigin(child);
     await using client = openClient(origin);
-    const text = await client.post('/graphql', searchBody({ query: 'python', order: 'RELEVANCE' }));
+    const request = writePost(
+      client.host,
+      '/graphql',
+      writeJob({ query: 'python', order: 'RELEVANCE', collapse: true }),
+    );
+    const answer = await client.send(request);
     const tookMs = performance.now() - startedMs;
-    readSearch(text);
+    readJob(answer.toString());
     return tookMs;
   } finally {
     const ended = once(child, 'exit');
     child.kill('SIGTERM');
     await ended;
   }
-}
-
-/** Of the one line that a server prints once it listens. */
-async function readOrigin(child: ChildProcess): Promise<string> {
-  if (child.stdout === null) throw new Error('the output of the process must be read');
-  for await (const line of createInterface({ input: child.stdout })) {
-    const origin = /(http:\/\/\S+)\/graphql/.exec(line)?.[1];
-    if (origin !== undefined) return origin;
-  }
-  throw new Error('the process must print its address before it ends');
 }

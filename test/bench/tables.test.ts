@@ -1,105 +1,99 @@
 import { describe, expect, it } from 'vitest';
-import { BENCHMARKS } from '../../bench/benchmarks.ts';
-import { generateLongQuery, generateQuery, generateTemplates, WORD_OF_ALL } from '../../bench/catalog.ts';
-import { median, percentile, runClients } from '../../bench/measure.ts';
-import { formatTable } from '../../bench/report.ts';
 import { measureBurst } from '../../bench/tables/burst.ts';
 import { measureCold } from '../../bench/tables/cold.ts';
 import { measureDepth } from '../../bench/tables/depth.ts';
 import { measureHot } from '../../bench/tables/hot.ts';
 import { measureHung } from '../../bench/tables/hung.ts';
+import { measureLatency, measureOverlap } from '../../bench/tables/latency.ts';
 import { measureSoak } from '../../bench/tables/soak.ts';
+import { measureStart } from '../../bench/tables/start.ts';
 
-const ONE_ROUND = { rounds: 1, oneByOne: 2, atOnce: 4, clients: 2, warmUp: 2 };
+const ONE_ROUND = { rounds: 1, aloneMs: 20, togetherMs: 40, connections: 2, warmUpMs: 20 };
+const ONE_CLIENT = { delayMs: 5, rounds: 1, aloneMs: 40, warmUpMs: 20 };
 
 describe('the benchmarks, at their smallest', () => {
-  it('compare a hot search with a bare server', async () => {
-    const { rows } = await measureHot({ registries: 2, templatesEach: 120, ...ONE_ROUND });
+  it('compare a hot search with a bare server and with the peers', async () => {
+    const { rows, verdicts } = await measureHot({ registries: 2, templatesEach: 120, ...ONE_ROUND });
     expect(rows.map((row) => row[''])).toEqual([
-      'bare node:http, the same bytes',
-      'gateway, by popularity',
+      'limit: node:http, the same bytes',
+      'gateway',
       'gateway, by relevance',
+      'gateway, with a live field (tookMs)',
+      'Apollo Server, datasource-rest, response cache',
+      'Mercurius, JIT, cache',
+      'GraphQL Yoga, response cache',
     ]);
     for (const row of rows) expect(row['CPU µs']).toBeGreaterThan(0);
+    expect(verdicts).toHaveLength(1);
   });
 
   it('compare a cold search with a bare fan-out, by popularity and by relevance', async () => {
-    const { rows } = await measureCold({ registries: 2, templatesEach: 240, ...ONE_ROUND });
-    expect(rows).toHaveLength(5);
-    for (const row of rows) expect(row['CPU of 1 client, times the bare']).toBeGreaterThan(0);
+    const { rows, verdicts } = await measureCold({
+      ...{ registries: 2, templatesEach: 120, withPeers: false, isJudged: true },
+      ...ONE_ROUND,
+    });
+    expect(rows).toHaveLength(7);
+    for (const row of rows) expect(row['of limit']).toBeGreaterThan(0);
+    expect(verdicts).toHaveLength(2);
+  });
+
+  it('compare the wait for slow registries with the registries themselves', async () => {
+    const { rows, verdicts } = await measureLatency({ registries: 2, templatesEach: 120, ...ONE_CLIENT });
+    expect(rows).toHaveLength(8);
+    for (const row of rows) expect(row['p50 ms']).toBeGreaterThanOrEqual(4);
+    expect(verdicts).toHaveLength(1);
+  });
+
+  it('have a gateway learn which names registries share before they measure what that costs', async () => {
+    const { rows, notes } = await measureOverlap({ registries: 2, templatesEach: 120, ...ONE_CLIENT });
+    expect(rows).toHaveLength(6);
+    expect(notes.join()).toMatch(/until it had listed the names of 1 registries/);
   });
 
   it('find that a deep page asks registries for no more rows than a shallow one', async () => {
-    const { rows } = await measureDepth({ registries: 2, templatesEach: 800, depths: [1, 10, 60], pages: 3 });
+    const walk = { depths: [1, 10, 60], pages: 3, repeats: 1 };
+    const { rows } = await measureDepth({ registries: 2, templatesEach: 800, ...walk });
     for (const order of ['POPULARITY', 'RELEVANCE']) {
-      const most = rows.filter((row) => row.order === order).map((row) => Number(row['rows asked, most']));
-      expect(most).toHaveLength(3);
+      const ofOrder = rows.filter((row) => row.order === order);
+      expect(ofOrder).toHaveLength(3);
       // R + min(R, n) + ⌈n/W⌉ windows of at most 51 rows (the contract's bound), at any depth.
-      for (const rowsAsked of most) expect(rowsAsked).toBeLessThanOrEqual(5 * 51);
+      for (const row of ofOrder) expect(row['rows asked, most']).toBeLessThanOrEqual(5 * 51);
+      // Two registries, every row of both up to page 60: 1,200 of 800 there are.
+      expect(ofOrder.map((row) => row['by number: rows asked'])).toEqual([40, 400, 1_800]);
     }
   });
 
   it('find that identical searches at once ask each registry once', async () => {
-    const { rows } = await measureBurst({ registries: 3, templatesEach: 240, searches: 100, repeats: 2 });
-    expect(rows.at(-1)).toMatchObject({ '': 'gateway', 'requests, most of a registry': 1 });
-    expect(rows.at(-1)).toMatchObject({ 'answers without some registry': 0 });
+    const { rows, verdicts } = await measureBurst({ registries: 2, templatesEach: 120, searches: 50, repeats: 2 });
+    expect(rows[1]).toMatchObject({ '': 'gateway', 'searches, most of a registry': 1, 'all calls, all registries': 2 });
+    expect(rows[2]).toMatchObject({ '': 'gateway, collapse', 'searches, most of a registry': 1 });
+    expect(rows.map((row) => row['answers not whole'])).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(verdicts).toMatchObject([{ met: true }]);
   });
 
   it('measure what a registry that hangs costs', async () => {
-    const { rows } = await measureHung({ registries: 2, templatesEach: 240, searches: 4, clients: 2, timeoutMs: 100 });
+    const { rows } = await measureHung({ registries: 2, templatesEach: 120, searches: 4, clients: 2, timeoutMs: 100 });
     expect(rows).toHaveLength(3);
     for (const row of rows) expect(row['p99 ms']).toBeGreaterThan(0);
   });
 
-  it('watch memory over many searches', async () => {
-    const { rows } = await measureSoak({ registries: 2, templatesEach: 240, searches: 40, clients: 4 });
-    expect(rows).toHaveLength(6);
-  });
-});
-
-describe('what the benchmarks are made of', () => {
-  it('has no query twice', () => {
-    const queries = Array.from({ length: 3_700 }, (_, number) => generateQuery(number));
-    expect(new Set(queries).size).toBe(queries.length);
-    const longQueries = Array.from({ length: 100_000 }, (_, number) => generateLongQuery(number));
-    expect(new Set(longQueries).size).toBe(longQueries.length);
-  });
-
-  it('has templates that are alike in each run, of names that no two registries share', () => {
-    const [first, again, other] = [generateTemplates(0, 50), generateTemplates(0, 50), generateTemplates(1, 50)];
-    expect(again).toEqual(first);
-    expect(new Set([...first, ...other].map(({ name }) => name)).size).toBe(100);
-    for (const { description } of first) expect(description).toContain(WORD_OF_ALL);
+  it('watch memory over many searches, and then idle', async () => {
+    const soak = { name: 'soak', searches: 40, clients: 4, idleMs: 0 };
+    const { rows } = await measureSoak({ registries: 2, templatesEach: 120, ...soak });
+    expect(rows.map((row) => row[''])).toEqual([
+      'bare, after 10',
+      'gateway, after 0',
+      'gateway, after 10',
+      'gateway, after 20',
+      'gateway, after 30',
+      'gateway, after 40',
+      'gateway, idle for 0 s',
+    ]);
   });
 
-  it('takes the nearest rank as a percentile, and the middle as the median', () => {
-    expect(percentile([3, 1, 2, 4], 0.5)).toBe(2);
-    expect(percentile([3, 1, 2, 4], 0.99)).toBe(4);
-    expect(median([3, 1, 2])).toBe(2);
-    expect(median([3, 1, 2, 4])).toBe(2.5);
-  });
-
-  it('shares a count of requests among clients', async () => {
-    let asked = 0;
-    const ask = async () => {
-      asked += 1;
-    };
-    const latencies = await runClients(ask, 10, 3);
-    expect([asked, latencies.length]).toEqual([10, 10]);
-  });
-
-  it('has a name for each, and tables as Markdown', () => {
-    const names = BENCHMARKS.map(({ name }) => name);
-    expect(new Set(names).size).toBe(names.length);
-    const table = {
-      name: 'x',
-      title: 'Title',
-      rows: [
-        { '': 'bare', ms: 1 },
-        { '': 'gateway', ms: null },
-      ],
-      notes: ['A note.'],
-    };
-    expect(formatTable(table)).toBe('## Title\n\n|  | ms |\n|---|--:|\n| bare | 1 |\n| gateway | – |\n\n- A note.\n');
+  it('time the start of the gateway', async () => {
+    const { rows } = await measureStart({ repeats: 1 });
+    expect(rows).toHaveLength(3);
+    for (const row of rows) expect(row['p50 ms']).toBeGreaterThan(0);
   });
 });

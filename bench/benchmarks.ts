@@ -1,4 +1,4 @@
-/** All benchmarks by name, with sizes that keep the whole run under six minutes on two cores. */
+/** All benchmarks by name, with sizes that keep the whole run under six minutes on two idle cores. */
 import type { Table } from './report.ts';
 import { measureBurst } from './tables/burst.ts';
 import { measureCold } from './tables/cold.ts';
@@ -32,15 +32,15 @@ export const BENCHMARKS: readonly Benchmark[] = [
     name: 'cold-3',
     run: () =>
       measureCold({
-        ...{ registries: 3, templatesEach: TEMPLATES_EACH, withPeers: true, isJudged: true },
-        ...{ rounds: 5, aloneMs: 200, togetherMs: 700, connections: 16, warmUpMs: 2_500 },
+        ...{ registries: 3, templatesEach: TEMPLATES_EACH, isWhole: true },
+        ...{ rounds: 5, aloneMs: 150, togetherMs: 700, connections: 16, warmUpMs: 2_000 },
       }),
   },
   {
     name: 'cold-20',
     run: () =>
       measureCold({
-        ...{ registries: 20, templatesEach: TEMPLATES_EACH, withPeers: false, isJudged: false },
+        ...{ registries: 20, templatesEach: TEMPLATES_EACH, isWhole: false },
         ...{ rounds: 3, aloneMs: 300, togetherMs: 700, connections: 8, warmUpMs: 1_500 },
       }),
   },
@@ -48,8 +48,8 @@ export const BENCHMARKS: readonly Benchmark[] = [
     name: 'cold-100',
     run: () =>
       measureCold({
-        ...{ registries: 100, templatesEach: TEMPLATES_EACH, withPeers: false, isJudged: false },
-        ...{ rounds: 3, aloneMs: 500, togetherMs: 1_000, connections: 4, warmUpMs: 1_500 },
+        ...{ registries: 100, templatesEach: TEMPLATES_EACH, isWhole: false },
+        ...{ rounds: 3, aloneMs: 400, togetherMs: 800, connections: 4, warmUpMs: 1_200 },
       }),
   },
   {
@@ -58,7 +58,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
       measureLatency({
         registries: 20,
         templatesEach: TEMPLATES_EACH,
-        ...{ delayMs: 20, rounds: 5, aloneMs: 600, warmUpMs: 1_500 },
+        ...{ delayMs: 20, rounds: 5, aloneMs: 500, warmUpMs: 1_500 },
       }),
   },
   {
@@ -67,7 +67,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
       measureOverlap({
         registries: 20,
         templatesEach: TEMPLATES_EACH,
-        ...{ delayMs: 20, rounds: 5, aloneMs: 600, warmUpMs: 1_500 },
+        ...{ delayMs: 20, rounds: 5, aloneMs: 500, warmUpMs: 1_500 },
       }),
   },
   {
@@ -90,7 +90,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
     run: () =>
       measureSoak({
         ...{ name: 'soak-short', registries: 3, templatesEach: TEMPLATES_EACH },
-        ...{ searches: 8_000, clients: 8, idleMs: 20_000 },
+        ...{ searches: 6_000, clients: 8, idleMs: 20_000 },
       }),
   },
 ];

@@ -104,7 +104,7 @@ async function measureRound(run: Run, { aloneMs, togetherMs, connections }: Roun
   };
 }
 
-/** Measures again what was disturbed, as long as no more than half as many slices again are needed. */
+/** Measures again what was disturbed, as long as no more than a third as many slices again are needed. */
 class Repeats {
   readonly #slices: number;
   #left: number;
@@ -113,7 +113,7 @@ class Repeats {
 
   constructor(slices: number) {
     this.#slices = slices;
-    this.#left = Math.floor(slices / 2);
+    this.#left = Math.ceil(slices / 3);
   }
 
   async measure(slice: () => Promise<RoundResult>): Promise<RoundResult> {
@@ -137,7 +137,7 @@ class Repeats {
     if (this.#repeated === 0) return `No slice of ${this.#slices} was disturbed by other processes.`;
     const remaining =
       this.#disturbed === 0 ? 'none that is disturbed is left' : `${this.#disturbed} disturbed ones are left`;
-    return `${this.#repeated} slices, of ${this.#slices}, were disturbed by other processes and measured again; ${remaining}.`;
+    return `Slices that other processes disturbed and that were measured again: ${this.#repeated} of ${this.#slices}; ${remaining}.`;
   }
 }
 

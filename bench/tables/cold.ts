@@ -1,6 +1,6 @@
 /** Searches that nobody asked before, against a bare fan-out over the same registries. */
 import { generateQuery } from '../catalog.ts';
-import { PAGE_SIZE } from '../job.ts';
+import { type JobSearch, PAGE_SIZE } from '../job.ts';
 import {
   type Contender,
   formatSpread,
@@ -24,10 +24,8 @@ const QUERIES_APART = 10_000_000;
 export interface ColdOptions extends RoundOptions {
   readonly registries: number;
   readonly templatesEach: number;
-  /** Whether the peers are measured too. */
-  readonly withPeers: boolean;
-  /** Whether the target, which is one for three registries, is judged. */
-  readonly isJudged: boolean;
+  /** Whether there are rows for the peers, collapse and cursors, and whether the target, one for three registries, is judged. */
+  readonly isWhole: boolean;
 }
 
 /** A contender, and the contender that is its limit. */
@@ -43,13 +41,14 @@ const OURS_POPULARITY = 2;
 const OURS_RELEVANCE = 3;
 
 export async function measureCold(options: ColdOptions): Promise<Table> {
-  const { registries: count, templatesEach, withPeers, isJudged, ...rounds } = options;
+  const { registries: count, templatesEach, isWhole, ...rounds } = options;
   await using registries = await startRegistries({ count, templatesEach });
   await using gateway = await startGatewaySide({ registryUrls: registries.urls });
   await using bare = await startBareSide(registries.urls);
-  await using peers = await startPeers(withPeers ? registries.urls : null);
+  await using peers = await startPeers(isWhole ? registries.urls : null);
   const rows: readonly Row[] = [
     ...makeRows(gateway, bare),
+    ...(isWhole ? makeMoreRows(gateway) : []),
     ...peers.map((peer) => ({
       contender: peer.contend((number) => ({ query: generateQuery(number), order: 'POPULARITY' })),
       limit: LIMIT_POPULARITY,
@@ -64,7 +63,7 @@ export async function measureCold(options: ColdOptions): Promise<Table> {
     name: `cold-${count}`,
     title: `Cold search: every query different, ${count} registries without latency, ${rounds.connections} connections`,
     rows: measurements.map((each, index) => describeRow(each, measurements[rows[index]?.limit ?? 0] ?? each)),
-    verdicts: isJudged
+    verdicts: isWhole
       ? [
           judge('by popularity', measurements[LIMIT_POPULARITY], measurements[OURS_POPULARITY]),
           judge('by relevance', measurements[LIMIT_RELEVANCE], measurements[OURS_RELEVANCE]),
@@ -83,20 +82,41 @@ export async function measureCold(options: ColdOptions): Promise<Table> {
 function makeRows(gateway: GatewaySide, bare: BareSide): readonly Row[] {
   const bareRow = (name: string, order: 'popularity' | 'relevance') =>
     bare.contend(name, (number) => ({ query: generateQuery(number), order, rows: PAGE_SIZE }));
-  const gatewayRow = (name: string, order: 'POPULARITY' | 'RELEVANCE', collapse: boolean, cursor = false) =>
-    gateway.contend(name, (number) => ({ query: generateQuery(number), order, collapse }), { cursor });
   return [
     { contender: bareRow('limit: bare fan-out, by popularity', 'popularity'), limit: LIMIT_POPULARITY },
     { contender: bareRow('limit: bare fan-out, by relevance', 'relevance'), limit: LIMIT_RELEVANCE },
-    { contender: gatewayRow('gateway, by popularity', 'POPULARITY', false), limit: LIMIT_POPULARITY },
-    { contender: gatewayRow('gateway, by relevance', 'RELEVANCE', false), limit: LIMIT_RELEVANCE },
-    { contender: gatewayRow('gateway, by popularity, collapse', 'POPULARITY', true), limit: LIMIT_POPULARITY },
-    { contender: gatewayRow('gateway, by relevance, collapse', 'RELEVANCE', true), limit: LIMIT_RELEVANCE },
+    { contender: contendGateway(gateway, 'gateway, by popularity', 'POPULARITY'), limit: LIMIT_POPULARITY },
+    { contender: contendGateway(gateway, 'gateway, by relevance', 'RELEVANCE'), limit: LIMIT_RELEVANCE },
+  ];
+}
+
+/** What the gateway can do besides the job. */
+function makeMoreRows(gateway: GatewaySide): readonly Row[] {
+  const collapse = true;
+  const cursor = true;
+  return [
     {
-      contender: gatewayRow('gateway, by popularity, with a cursor', 'POPULARITY', false, true),
+      contender: contendGateway(gateway, 'gateway, by popularity, collapse', 'POPULARITY', { collapse }),
+      limit: LIMIT_POPULARITY,
+    },
+    {
+      contender: contendGateway(gateway, 'gateway, by relevance, collapse', 'RELEVANCE', { collapse }),
+      limit: LIMIT_RELEVANCE,
+    },
+    {
+      contender: contendGateway(gateway, 'gateway, by popularity, with a cursor', 'POPULARITY', { cursor }),
       limit: LIMIT_POPULARITY,
     },
   ];
+}
+
+function contendGateway(
+  gateway: GatewaySide,
+  name: string,
+  order: JobSearch['order'],
+  { collapse = false, cursor = false } = {},
+): Contender {
+  return gateway.contend(name, (number) => ({ query: generateQuery(number), order, collapse }), { cursor });
 }
 
 function startApart(contender: Contender, index: number): Contender {

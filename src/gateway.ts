@@ -50,6 +50,7 @@ async function assembleGateway(config: Config, cache: AnswerCache, log: Logger):
     sources: registries.sources,
     search,
     secrets,
+    cache,
     catalogLifetimeMs: (name) => lifetimes.get(name) ?? 0,
   });
   const close = async () => {

@@ -64,6 +64,7 @@ async function assembleGateway(config: Config, cache: AnswerCache, log: Logger):
     const handler = await createHandler({
       config,
       viewFor: federation.viewFor,
+      noteTemplateChange: federation.noteTemplateChange,
       isReady: () => isReady,
       version: packageJson.version,
       log,

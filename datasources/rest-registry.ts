@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RegistryConfig } from '../src/config/config.ts';
+import type { TemplateState } from '../src/domain/cache.ts';
 import { RegistryFailure } from '../src/domain/errors.ts';
 import { normalizeName } from '../src/domain/names.ts';
 import type {
@@ -220,6 +221,17 @@ class RestRegistry implements RegistrySource {
 
   peekRows(request: RowRequest): number {
     return this.#parts.upstream.peek(this.#parts.definition.search.buildPath(request));
+  }
+
+  async recallTemplate(name: string): Promise<TemplateState | null> {
+    if (!isAskable(name)) return 'ABSENT';
+    const { definition, upstream } = this.#parts;
+    // As `fetchTemplate` asks for it: what is kept under the path was made by this very `parse`.
+    const kept = await upstream.recall(definition.template.buildPath(name, null), (body) =>
+      this.#readTemplate(body, name, null),
+    );
+    if (kept === undefined) return null;
+    return kept === null ? 'ABSENT' : (kept as Template);
   }
 
   canAnswer(): boolean {

@@ -34,6 +34,8 @@ export interface RequestContext {
   /** Shows exactly what the caller may see. */
   readonly view: FederationView;
   readonly caller: Caller;
+  /** Throws where the caller has not the role. */
+  requireRole(role: string): void;
   readonly requestId: string;
   /** The largest page that may be asked for. */
   readonly maxPageSize: number;

@@ -1,4 +1,5 @@
 /** All resolvers: one file for each file of the schema. A field that is not here is read from its object by name. */
+import { cacheResolvers } from './cache.ts';
 import { gatewayResolvers } from './gateway.ts';
 import { nodeResolvers } from './node.ts';
 import { registryResolvers } from './registry.ts';
@@ -15,4 +16,5 @@ export const resolvers = [
   registryResolvers,
   gatewayResolvers,
   viewerResolvers,
+  cacheResolvers,
 ];

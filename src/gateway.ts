@@ -50,6 +50,7 @@ async function assembleGateway(config: Config, cache: AnswerCache, log: Logger):
     sources: registries.sources,
     search,
     secrets,
+    cache,
     catalogLifetimeMs: (name) => lifetimes.get(name) ?? 0,
   });
   const close = async () => {
@@ -63,6 +64,7 @@ async function assembleGateway(config: Config, cache: AnswerCache, log: Logger):
     const handler = await createHandler({
       config,
       viewFor: federation.viewFor,
+      noteTemplateChange: federation.noteTemplateChange,
       isReady: () => isReady,
       version: packageJson.version,
       log,

@@ -45,6 +45,21 @@ export class CacheLayer {
     return freshUntilMs > Date.now() ? freshUntilMs : 0;
   }
 
+  /**
+   * The value that is kept of a path, whatever its age (null: of an absence); undefined: none, or none that `parse` can read.
+   * Asks nobody, counts as no question, and never rejects.
+   */
+  async recall(path: string, parse: UpstreamRequest['parse']): Promise<unknown> {
+    const { store, scope } = this.#options;
+    const key = scope + path;
+    const kept = store.get(key) ?? (store.mayLoad(key) ? await store.load(key) : undefined);
+    try {
+      return kept === undefined ? undefined : store.read(kept, parse);
+    } catch {
+      return undefined;
+    }
+  }
+
   #call(request: UpstreamRequest): Promise<UpstreamResponse> {
     const { store, scope } = this.#options;
     const key = scope + request.path;

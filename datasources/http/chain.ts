@@ -7,7 +7,7 @@ import { Circuits } from './circuit.ts';
 import { openConnections } from './connect.ts';
 import { createAuthorize } from './credentials.ts';
 import type { AnswerCache } from './kept-answers.ts';
-import type { CallOperation, Handler, Layer, UpstreamObserver } from './layer.ts';
+import type { CallOperation, Handler, Layer, UpstreamObserver, UpstreamRequest } from './layer.ts';
 import { Limiter } from './limiter.ts';
 import { createMeasureLayer } from './measure.ts';
 import { createRetryLayer } from './retry.ts';
@@ -28,6 +28,8 @@ export interface Upstream {
   readonly probe: Handler;
   /** Until when the answer to a path is given without asking, on the clock of `Date.now()`; 0: it would be asked for. */
   peek(path: string): number;
+  /** What is kept of a path, however old; undefined: nothing. Never rejects. */
+  recall(path: string, parse: UpstreamRequest['parse']): Promise<unknown>;
   admits(operation: CallOperation): boolean;
   readCircuits(): readonly CircuitView[];
   readCertificate(): CertificateView | null;
@@ -76,6 +78,7 @@ export function openUpstream(config: RegistryConfig, options: UpstreamOptions): 
     call: layers.reduceRight((next, layer) => layer(next), send),
     probe: timeout(send),
     peek: (path) => cache.peek(path),
+    recall: (path, parse) => cache.recall(path, parse),
     admits: (operation) => circuits.admits(operation),
     readCircuits: () => circuits.read(),
     readCertificate: () => connections.readCertificate(),

@@ -5,6 +5,11 @@ export class Unauthenticated extends Error {
   override readonly name = 'Unauthenticated';
 }
 
+/** A known caller that lacks the role which something needs. */
+export class Forbidden extends Error {
+  override readonly name = 'Forbidden';
+}
+
 /** A document that could cause more work than one request may. */
 export class QueryTooComplex extends Error {
   override readonly name = 'QueryTooComplex';

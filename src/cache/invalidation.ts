@@ -1,6 +1,5 @@
 import type { AnswerSubject, CacheInvalidation, TemplateState } from '../domain/cache.ts';
-import { compileCriteria } from '../domain/criteria.ts';
-import type { TemplateCriteria } from '../domain/search.ts';
+import { mayHold } from '../domain/criteria.ts';
 import { fingerprintName, type RowIndex } from './row-index.ts';
 
 /** What can be said of an answer without looking at its rows. */
@@ -34,7 +33,7 @@ export class Judge {
         return this.#movesCategories() ? 'CONCERNED' : 'UNCONCERNED';
       case 'SEARCH': {
         const isAsked = subject.names?.some((name) => fingerprintName(name) === template) ?? true;
-        return isAsked && this.#mayPass(subject.criteria) ? 'CONCERNED' : 'DEPENDS_ON_ROWS';
+        return isAsked && mayHold(subject.criteria, this.invalidation) ? 'CONCERNED' : 'DEPENDS_ON_ROWS';
       }
     }
   }
@@ -43,13 +42,6 @@ export class Judge {
   judgeRows(rows: RowIndex | null): boolean {
     if (rows === null || rows.isLoose) return true;
     return this.#template !== null && rows.names.includes(this.#template);
-  }
-
-  #mayPass(criteria: TemplateCriteria): boolean {
-    const { before, after } = this.invalidation;
-    if (before === undefined || after === undefined) return true;
-    const passes = compileCriteria(criteria);
-    return [before, after].some((state) => state !== 'ABSENT' && (passes === null || passes(state)));
   }
 
   #movesCategories(): boolean {

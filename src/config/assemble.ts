@@ -60,7 +60,7 @@ function assembleRegistries(registries: readonly RegistryDocument[], files: File
 }
 
 function assembleRegistry(registry: RegistryDocument, read: (path: KeyPath) => string | null): RegistryConfig {
-  const { name, kind, insecureHttp, retry, circuit, health, access, popularityScale } = registry;
+  const { name, kind, insecureHttp, retry, circuit, health, access, popularityScale, webhook } = registry;
   const { connect, search, template, health: healthTimeout } = registry.timeouts;
   const { catalog, staleWhileRevalidate, staleIfError, ...cache } = registry.cache;
   return {
@@ -91,6 +91,7 @@ function assembleRegistry(registry: RegistryDocument, read: (path: KeyPath) => s
     access: access ?? null,
     claims: registry.claims.map(normalizeClaim),
     popularityScale,
+    webhook: webhook ?? null,
   };
 }
 

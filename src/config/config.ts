@@ -62,6 +62,8 @@ export interface RegistryConfig {
   readonly access: { readonly roles: readonly string[]; readonly groups: readonly string[] } | null;
   readonly claims: readonly string[];
   readonly popularityScale: number;
+  /** Signs what the registry says of its changes; null: it says nothing. */
+  readonly webhook: { readonly secret: string } | null;
 }
 
 export interface ApiKeyConfig {

@@ -11,7 +11,7 @@ import { checkProxyUrl, checkRegistryUrl } from './urls.ts';
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Cache times are compared, not waited for; ten years is as good as for ever. */
 const MAX_AGE_MS = 3650 * 86_400_000;
-/** Shorter ones could be guessed from a cursor; `openssl rand -hex 16` gives twice that. */
+/** Shorter ones could be guessed from a cursor or a signature; `openssl rand -hex 16` gives twice that. */
 const MIN_SECRET_LENGTH = 16;
 /** No document of the gateway is larger than a small fraction of it. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
@@ -251,7 +251,9 @@ const registry = mapping({
     .min(0, { error: 'a number from 0 to 1000000' })
     .max(1_000_000, { error: 'a number from 0 to 1000000' })
     .prefault(1),
-  webhook: unsupported(),
+  webhook: mapping({ secret: secretText })
+    .optional()
+    .meta({ description: 'Lets the registry say at /webhooks/<name> what has changed, signed with this secret.' }),
 });
 
 const apiKey = mapping({

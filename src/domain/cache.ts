@@ -16,7 +16,7 @@ export type AnswerSubject =
   | { readonly layer: 'CATALOG' };
 
 /** The layers of caches by name (the schema's `CacheLayer`); the last two are no answers of registries. */
-type CacheLayer = AnswerSubject['layer'] | 'VALIDATION' | 'RESPONSE';
+export type CacheLayer = AnswerSubject['layer'] | 'VALIDATION' | 'RESPONSE';
 
 /** A template as a registry has it, or that it has none of the name. */
 export type TemplateState = Template | 'ABSENT';
@@ -30,6 +30,14 @@ export interface CacheInvalidation {
   /** How the template was and how it is now, where that is known: searches whose filters pass neither are kept. */
   readonly before?: TemplateState;
   readonly after?: TemplateState;
+}
+
+/** The cache of answers, as those see it who learn of changes. */
+export interface ChangingCache {
+  /** Forgets all that it fits, at once for whoever reads; gives how many answers that were, once all were looked at. */
+  invalidate(invalidation: CacheInvalidation): Promise<number>;
+  /** Calls the listener for each invalidation, at once. Gives the function that ends it. */
+  onInvalidated(listener: (invalidation: CacheInvalidation) => void): () => void;
 }
 
 /** What is known of a kept answer beside its value. Times in milliseconds, on the clock of `Date.now()`. */

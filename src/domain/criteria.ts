@@ -1,3 +1,4 @@
+import type { CacheInvalidation } from './cache.ts';
 import type { TemplateCriteria } from './search.ts';
 import type { Template } from './template.ts';
 
@@ -33,6 +34,16 @@ export function compileCriteria(criteria: TemplateCriteria): TemplatePredicate |
   }
   if (tests.length === 0) return null;
   return (template) => tests.every((test) => test(template));
+}
+
+/**
+ * Whether a list of these criteria may hold the template that an invalidation is about: as it was, or as it is. Where either
+ * is not known any list may.
+ */
+export function mayHold(criteria: TemplateCriteria, { before, after }: CacheInvalidation): boolean {
+  if (before === undefined || after === undefined) return true;
+  const passes = compileCriteria(criteria);
+  return [before, after].some((state) => state !== 'ABSENT' && (passes === null || passes(state)));
 }
 
 /** The expression as a whole, and the identifiers in it: "MIT OR Apache-2.0" is found by either. */

@@ -1,3 +1,4 @@
+import type { TemplateState } from './cache.ts';
 import type { RegistryFailure } from './errors.ts';
 import type { CacheOutcome, FacetValue, OrderDirection, OrderField, RegistryType, TemplateCriteria } from './search.ts';
 import type { CatalogRow, CategoryCount, Template, TemplateContent, TemplateVersion } from './template.ts';
@@ -97,6 +98,11 @@ export interface RegistrySource {
    * known without looking at a disk.
    */
   peekRows(request: RowRequest): number;
+  /**
+   * The newest version of a template as it was when it was last asked for, however long ago; null: it is not known. Never
+   * calls the registry, never rejects.
+   */
+  recallTemplate(name: string): Promise<TemplateState | null>;
   /** Whether a search could be asked right now (its circuit is not open). Never calls the registry. */
   canAnswer(): boolean;
   /** Both read what was observed; neither calls the registry. */

@@ -2,6 +2,7 @@
  * What the federation answers, and the surface the resolvers call. One `FederationView` is made for each request: it
  * shows exactly what its caller may see, and its look-ups by name are batched and remembered for that request alone.
  */
+import type { CacheInvalidation } from '../domain/cache.ts';
 import type { RegistryErrorView } from '../domain/errors.ts';
 import type { RegistrySource } from '../domain/registry.ts';
 import type {
@@ -117,4 +118,9 @@ export interface FederationView {
    */
   categories(registryNames: readonly string[] | null): Promise<readonly FederatedCategory[]>;
   registriesOfTypes(types: readonly RegistryType[] | null): readonly VisibleRegistry[];
+  /**
+   * Forgets what is kept of the registries' answers, as far as the caller may see these; gives how many answers that were.
+   * Throws BadUserInput for an unknown registry.
+   */
+  invalidateCache(invalidation: Pick<CacheInvalidation, 'registry' | 'layer' | 'template'>): Promise<number>;
 }

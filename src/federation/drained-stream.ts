@@ -55,9 +55,16 @@ export class Drains {
       new ListReader(source, list, limits.rows, traits, Number.POSITIVE_INFINITY),
       limits,
       sinceMs,
-    ).finally(() => this.#running.delete(key));
+    ).finally(() => {
+      if (this.#running.get(key) === started) this.#running.delete(key);
+    });
     this.#running.set(key, started);
     return started;
+  }
+
+  /** From now on nobody joins a drain that is under way: what it has read may be from before a change. */
+  forgetRunning(): void {
+    this.#running.clear();
   }
 
   /** The list's rows sorted by `compare`, without repeated names. Remembered while the rows are the very same. */

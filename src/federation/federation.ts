@@ -1,5 +1,6 @@
 /** The federation: many registries as one, for each caller just those that the caller may see. */
 import { distance } from 'fastest-levenshtein';
+import type { CacheInvalidation, ChangingCache } from '../domain/cache.ts';
 import { type Caller, maySeeRegistry } from '../domain/caller.ts';
 import { BadUserInput, RegistriesUnavailable, RegistryFailure } from '../domain/errors.ts';
 import type { RegistrySource } from '../domain/registry.ts';
@@ -10,6 +11,7 @@ import type { FederatedCategory, FederationView, SearchResult, TemplateSources, 
 import { compileClaims } from './claims.ts';
 import { LookUps } from './look-up.ts';
 import { SearchEngine } from './search-engine.ts';
+import { followTemplateChange } from './template-change.ts';
 import { sortVersions } from './versions.ts';
 
 export interface FederationOptions {
@@ -18,6 +20,8 @@ export interface FederationOptions {
   readonly search: SearchConfig;
   /** Seal cursors: the first writes, all of them open. */
   readonly secrets: readonly string[];
+  /** What keeps the registries' answers; null: nothing does. */
+  readonly cache?: ChangingCache | null;
   /** How long the list of a registry's names is believed; 24 hours where it is not said. */
   readonly catalogLifetimeMs?: (registryName: string) => number;
   /** The wall clock, milliseconds since the epoch. */
@@ -27,6 +31,11 @@ export interface FederationOptions {
 export interface Federation {
   /** What this caller sees. Make one for each request: its look-ups are remembered for that long. */
   viewFor(caller: Caller): FederationView;
+  /**
+   * Takes a registry's word that a template of it has changed, however it is spelt: when this resolves, nothing that is given
+   * out is from before. Gives how many kept answers were dropped for it. Throws RangeError for an unknown registry.
+   */
+  noteTemplateChange(registryName: string, name: string): Promise<number>;
   /** Settles when no background work is under way. */
   close(): Promise<void>;
 }
@@ -39,8 +48,9 @@ const MAX_SUGGESTION_DISTANCE = 4;
 /** Joins registries into one federation. */
 export function createFederation(options: FederationOptions): Federation {
   const isClaimedElsewhere = compileClaims(options.sources.map(({ info }) => info));
-  const { search, secrets, sources, catalogLifetimeMs = () => DAY_MS, now = Date.now } = options;
+  const { search, secrets, sources, cache = null, catalogLifetimeMs = () => DAY_MS, now = Date.now } = options;
   const engine = new SearchEngine({ sources, search, secrets, isClaimedElsewhere, catalogLifetimeMs, now });
+  const unlisten = cache?.onInvalidated((invalidation) => engine.noteChange(invalidation));
   return {
     viewFor: (caller) => {
       const visible = sources.filter(({ info }) => maySeeRegistry(caller, info));
@@ -52,10 +62,29 @@ export function createFederation(options: FederationOptions): Federation {
         traitsOf: (name) => engine.traitsOf(name),
         catalogOf: (name) => engine.catalogOf(name),
       });
-      return new CallerView(registries, engine, lookUps, search);
+      const seesAll = visible.length === sources.length;
+      return new CallerView({ registries, engine, lookUps, search, cache, seesAll });
     },
-    close: () => engine.close(),
+    noteTemplateChange: async (registryName, name) => {
+      const source = sources.find(({ info }) => info.name === registryName);
+      if (source === undefined) throw new RangeError(`registryName must be a registry, got "${registryName}"`);
+      return cache === null ? 0 : await followTemplateChange(source, name, cache, search.timeout);
+    },
+    close: () => {
+      unlisten?.();
+      return engine.close();
+    },
   };
+}
+
+interface CallerViewParts {
+  readonly registries: readonly VisibleRegistry[];
+  readonly engine: SearchEngine;
+  readonly lookUps: LookUps;
+  readonly search: SearchConfig;
+  readonly cache: ChangingCache | null;
+  /** There is no registry that the caller may not see. */
+  readonly seesAll: boolean;
 }
 
 class CallerView implements FederationView {
@@ -63,12 +92,16 @@ class CallerView implements FederationView {
   readonly #engine: SearchEngine;
   readonly #lookUps: LookUps;
   readonly #config: SearchConfig;
+  readonly #cache: ChangingCache | null;
+  readonly #seesAll: boolean;
 
-  constructor(registries: readonly VisibleRegistry[], engine: SearchEngine, lookUps: LookUps, config: SearchConfig) {
+  constructor({ registries, engine, lookUps, search, cache, seesAll }: CallerViewParts) {
     this.registries = registries;
     this.#engine = engine;
     this.#lookUps = lookUps;
-    this.#config = config;
+    this.#config = search;
+    this.#cache = cache;
+    this.#seesAll = seesAll;
   }
 
   registryNamed(name: string, field: string): VisibleRegistry {
@@ -79,6 +112,18 @@ class CallerView implements FederationView {
 
   registriesOfTypes(types: readonly RegistryType[] | null): readonly VisibleRegistry[] {
     return types === null ? this.registries : this.registries.filter(({ source }) => types.includes(source.info.type));
+  }
+
+  async invalidateCache(invalidation: Pick<CacheInvalidation, 'registry' | 'layer' | 'template'>): Promise<number> {
+    const { registry } = invalidation;
+    if (registry !== undefined) this.registryNamed(registry, 'input.registry');
+    const cache = this.#cache;
+    if (cache === null) return 0;
+    if (registry !== undefined || this.#seesAll) return await cache.invalidate(invalidation);
+    // A count over registries that the caller may not see would tell of them.
+    const names = this.registries.map(({ source }) => source.info.name);
+    const counts = await Promise.all(names.map((name) => cache.invalidate({ ...invalidation, registry: name })));
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   async search(request: SearchRequest): Promise<SearchResult> {

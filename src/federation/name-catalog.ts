@@ -2,6 +2,7 @@
  * Which names a registry carries at all: a set that is listed in the background, so that collapse asks a registry only
  * about names that it really may have.
  */
+import type { CacheInvalidation } from '../domain/cache.ts';
 import type { RegistrySource } from '../domain/registry.ts';
 import { NO_CRITERIA } from '../domain/search.ts';
 import { hashText } from './bytes.ts';
@@ -22,12 +23,14 @@ export class NameCatalog {
   readonly #now: () => number;
   readonly #lifetimeMs: number;
   /** Fingerprints of 32 bits: a name that collides is asked about needlessly, never missed. */
-  #names: ReadonlySet<number> | null = null;
+  #names: Set<number> | null = null;
   #listedAtMs = 0;
   #listedCount = 0;
   #questions = 0;
   #nextListingMs = 0;
   #listing: Promise<void> | null = null;
+  /** What became known since the listing that is under way began; null: what it brings is not to be believed. */
+  #addedMeanwhile: Set<number> | null = new Set();
 
   /** `lifetimeMs`: how long a list is believed. `now`: the wall clock, milliseconds. */
   constructor(source: RegistrySource, traits: RegistryTraits, lifetimeMs: number, now: () => number) {
@@ -48,6 +51,25 @@ export class NameCatalog {
     if (totalCount !== null && this.#names !== null && totalCount !== this.#listedCount) this.#listedAtMs = 0;
   }
 
+  /**
+   * Takes note of what the cache of answers forgets, since the list was read through it. A template that is there now is added
+   * to the list, so that it is asked about at once; where it is not said what is there now the list is forgotten.
+   */
+  noteChange({ layer, template, after }: CacheInvalidation): void {
+    if (layer !== undefined && layer !== 'SEARCH' && layer !== 'CATALOG') return;
+    if (template === undefined || after === undefined) {
+      this.#names = null;
+      this.#addedMeanwhile = null;
+    } else if (after !== 'ABSENT') this.#add(hashText(after.name));
+  }
+
+  #add(name: number): void {
+    this.#addedMeanwhile?.add(name);
+    if (this.#names === null || this.#names.has(name)) return;
+    this.#names.add(name);
+    this.#listedCount += 1;
+  }
+
   /** Counts a question that a list would have spared; lists the registry in the background when it pays. */
   noteQuestion(): void {
     this.#questions += 1;
@@ -66,14 +88,16 @@ export class NameCatalog {
   }
 
   async #list(): Promise<void> {
+    this.#addedMeanwhile = new Set();
     const list = { query: '', criteria: NO_CRITERIA, order: { field: 'NAME', direction: 'ASC' } } as const;
     const reader = new ListReader(this.#source, list, NAMES_A_REQUEST, this.#traits, Number.POSITIVE_INFINITY, {
       background: true,
     });
     try {
       const { rows, isWhole } = await reader.readBeginning(MAX_NAMES, MAX_NAMES / NAMES_A_REQUEST);
-      if (!isWhole) return;
-      this.#names = new Set(rows.flatMap((row) => (row === null ? [] : [hashText(row.name)])));
+      if (!isWhole || this.#addedMeanwhile === null) return;
+      const names = rows.flatMap((row) => (row === null ? [] : [hashText(row.name)]));
+      this.#names = new Set([...names, ...this.#addedMeanwhile]);
       this.#listedCount = reader.totalCount ?? rows.length;
       this.#listedAtMs = this.#now();
     } catch {

@@ -1,5 +1,6 @@
 /** Federated search: fans out, merges, pages, counts and reports, within one deadline. */
 
+import type { CacheInvalidation } from '../domain/cache.ts';
 import { compileCriteria, type TemplatePredicate } from '../domain/criteria.ts';
 import { BadCursor, RegistriesUnavailable, RegistryFailure } from '../domain/errors.ts';
 import type { RegistrySource } from '../domain/registry.ts';
@@ -82,6 +83,21 @@ export class SearchEngine {
     return catalog;
   }
 
+  /**
+   * Takes note of what the cache of answers forgets: nobody joins a search from before that, and what is remembered here of
+   * the registries' answers follows. Sorted lists need not: they are held against the rows of the cache each time.
+   */
+  noteChange(invalidation: CacheInvalidation): void {
+    this.#running.clear();
+    this.#drains.forgetRunning();
+    const { registry, layer } = invalidation;
+    for (const [name, catalog] of this.#catalogs) {
+      if (registry !== undefined && registry !== name) continue;
+      catalog.noteChange(invalidation);
+      if (layer === undefined || layer === 'SEARCH') this.traitsOf(name).noteChange(invalidation);
+    }
+  }
+
   /** Settles when no background work is under way. */
   async close(): Promise<void> {
     await Promise.all([...this.#catalogs.values()].map((catalog) => catalog.whenIdle()));
@@ -112,7 +128,7 @@ export class SearchEngine {
       return await this.#search(registries, request);
     } finally {
       flight.result = null;
-      this.#running.delete(key);
+      if (this.#running.get(key) === flight) this.#running.delete(key);
     }
   }
 

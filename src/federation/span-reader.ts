@@ -308,7 +308,9 @@ export class SpanReader {
     }
     if (value.totalCount !== null && offset + value.rows.length > value.totalCount) this.traits.miscounts = true;
     this.claimsTotalOrder ||= value.claimsTotalOrder;
-    if (offset === 0 && value.facets !== null) this.traits.noteFacets(this.list, value.facets);
+    if (offset === 0 && value.facets !== null) {
+      this.traits.noteFacets(this.list, value.facets, answer.fetchedAtMs);
+    }
     return answer;
   }
 }

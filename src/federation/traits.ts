@@ -2,6 +2,8 @@
  * What was learnt of a registry by checking its answers. A registry says what it sorts, filters and counts; every window
  * shows whether that is so, and what was caught once is not believed again by this process.
  */
+import type { CacheInvalidation } from '../domain/cache.ts';
+import { mayHold } from '../domain/criteria.ts';
 import type { SentFacets } from '../domain/registry.ts';
 import type { TemplateCriteria, TemplateOrder } from '../domain/search.ts';
 
@@ -41,7 +43,8 @@ export class RegistryTraits {
   miscounts = false;
   readonly #orders = new Map<string, { readonly order: ListOrder; readonly notedMs: number }>();
   readonly #tiesInOrder = new Map<string, number>();
-  readonly #facets = new Map<string, SentFacets>();
+  readonly #facets = new Map<string, { readonly list: FacetedList; readonly facets: SentFacets }>();
+  #changedAtMs = 0;
 
   /** Rows that it gives at most, however many are asked for; null: not seen yet, or so long ago that it is tried again. */
   get pageCap(): number | null {
@@ -67,11 +70,15 @@ export class RegistryTraits {
     this.#orders.set(key, { order: seen, notedMs: performance.now() });
   }
 
-  /** Keeps the facets that came with the beginning of a list, for pages that begin elsewhere. They do not depend on the order. */
-  noteFacets(list: FacetedList, facets: SentFacets): void {
+  /**
+   * Keeps the facets that came with the beginning of a list, for pages that begin elsewhere. They do not depend on the order.
+   * Those that were fetched before the last change (`Date.now()`) may lack it, and are not kept.
+   */
+  noteFacets(list: FacetedList, facets: SentFacets, fetchedAtMs: number): void {
+    if (fetchedAtMs < this.#changedAtMs) return;
     const listKey = keyOfList(list);
     this.#facets.delete(listKey);
-    this.#facets.set(listKey, facets);
+    this.#facets.set(listKey, { list, facets });
     for (const oldest of this.#facets.keys()) {
       if (this.#facets.size <= MAX_KEPT_FACETS) break;
       this.#facets.delete(oldest);
@@ -79,7 +86,15 @@ export class RegistryTraits {
   }
 
   facetsOf(list: FacetedList): SentFacets | null {
-    return this.#facets.get(keyOfList(list)) ?? null;
+    return this.#facets.get(keyOfList(list))?.facets ?? null;
+  }
+
+  /** Forgets the facets of the lists that may hold what an invalidation is about. */
+  noteChange(invalidation: CacheInvalidation): void {
+    this.#changedAtMs = Date.now();
+    for (const [listKey, { list }] of this.#facets) {
+      if (mayHold(list.criteria, invalidation)) this.#facets.delete(listKey);
+    }
   }
 
   /** Adds to the pairs of equal keys that were seen in the order of their names. */

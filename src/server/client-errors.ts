@@ -3,7 +3,7 @@
  * defect: the client gets the id of its request, the log gets the rest.
  */
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
-import { QueryTooComplex, Unauthenticated } from '../access/errors.ts';
+import { Forbidden, QueryTooComplex, Unauthenticated } from '../access/errors.ts';
 import {
   BadCursor,
   BadUserInput,
@@ -18,6 +18,7 @@ type ErrorCode =
   | 'BAD_USER_INPUT'
   | 'BAD_CURSOR'
   | 'UNAUTHENTICATED'
+  | 'FORBIDDEN'
   | 'WITHDRAWN'
   | 'QUERY_TOO_COMPLEX'
   | 'REGISTRY_ERROR'
@@ -50,6 +51,7 @@ export function translateError(error: unknown): ClientError | null {
   if (error instanceof RequestError) return describe('BAD_USER_INPUT', error, { field: error.field });
   if (error instanceof BadCursor) return describe('BAD_CURSOR', error, { field: error.field });
   if (error instanceof Unauthenticated) return describe('UNAUTHENTICATED', error, {});
+  if (error instanceof Forbidden) return describe('FORBIDDEN', error, {});
   if (error instanceof QueryTooComplex) return describe('QUERY_TOO_COMPLEX', error, {});
   if (error instanceof TemplateWithdrawn) return describe('WITHDRAWN', error, {});
   if (error instanceof RegistriesUnavailable) {

@@ -11,11 +11,14 @@ import { createApollo } from './apollo.ts';
 import { createGraphqlEndpoint } from './graphql-endpoint.ts';
 import { createRoutes } from './routes.ts';
 import { buildGatewaySchema } from './schema.ts';
+import { createWebhookEndpoint } from './webhook-endpoint.ts';
 
 export interface HandlerOptions {
-  readonly config: Pick<Config, 'server' | 'auth'>;
+  readonly config: Pick<Config, 'server' | 'auth' | 'registries'>;
   /** What the caller may see; asked once for each request. */
   readonly viewFor: (caller: Caller) => FederationView;
+  /** Told what a registry says of its changes; gives how many kept answers were dropped for it. */
+  readonly noteTemplateChange: (registryName: string, name: string) => Promise<number>;
   /** Whether every registry was tried once, however it answered. */
   readonly isReady: () => boolean;
   /** Of the gateway, as the package has it. */
@@ -35,6 +38,7 @@ export interface RequestHandler {
 export async function createHandler({
   config,
   viewFor,
+  noteTemplateChange,
   isReady,
   version,
   log,
@@ -54,6 +58,7 @@ export async function createHandler({
       log,
       countOperation,
     }),
+    answerWebhook: createWebhookEndpoint({ registries: config.registries, noteTemplateChange, log }),
     authenticate: createAuthenticator(config.auth),
     viewFor,
     gateway: {

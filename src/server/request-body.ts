@@ -14,7 +14,11 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
  */
 export async function readJsonBody(request: IncomingMessage, maxBytes: number): Promise<unknown> {
   checkMediaType(request);
-  const bytes = await readBytes(request, maxBytes);
+  return parseJsonBody(await readBody(request, maxBytes));
+}
+
+/** Throws RequestError (400) for what is no JSON or no UTF-8. */
+export function parseJsonBody(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(decoder.decode(bytes));
   } catch {
@@ -43,7 +47,8 @@ function checkMediaType(request: IncomingMessage): void {
   }
 }
 
-async function readBytes(request: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+/** The bytes as they came. Throws RequestError: 413 where they are more than `maxBytes`, 400 where they end too early. */
+export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
   // What is left of it is read and dropped by node once the answer is out, so that the client gets to read that answer.
   const tooLarge = () =>
     new RequestError(413, 'body', `The body must have ${maxBytes} bytes at most; this one has more.`);

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { GatewayStatus, RequestContext } from '../../resolvers/context.ts';
 import type { Credentials } from '../access/authenticate.ts';
+import { requireRole } from '../access/authorize.ts';
 import type { Caller } from '../domain/caller.ts';
 import type { FederationView } from '../federation/answers.ts';
 import { internalError, translateError } from './client-errors.ts';
@@ -14,6 +15,8 @@ import { type Answer, type Exchange, errorAnswer, JSON_TYPE, sendAnswer } from '
 
 export interface RouteOptions {
   readonly answerGraphql: (exchange: GraphqlExchange) => Promise<Answer>;
+  /** Is given what stands behind "/webhooks/". */
+  readonly answerWebhook: (request: IncomingMessage, registryName: string) => Promise<Answer>;
   readonly authenticate: (credentials: Credentials) => Caller;
   readonly viewFor: (caller: Caller) => FederationView;
   readonly gateway: GatewayStatus;
@@ -72,6 +75,7 @@ async function route(request: IncomingMessage, requestId: string, options: Route
     });
   }
   if (path === '/healthz') return whenRead(request, () => statusAnswer(200, 'ok'));
+  if (path.startsWith('/webhooks/')) return options.answerWebhook(request, path.slice('/webhooks/'.length));
   // Whoever is denied is told nothing of the rest, not even what there is.
   const caller = options.authenticate(readCredentials(request));
   if (path === '/readyz') return whenRead(request, () => answerReadiness(options));
@@ -104,6 +108,7 @@ function createContext(request: IncomingMessage, requestId: string, options: Rou
   return {
     view: options.viewFor(caller),
     caller,
+    requireRole: (role) => requireRole(caller, role),
     requestId,
     maxPageSize: options.maxPageSize,
     origin: readOrigin(request),
@@ -136,6 +141,8 @@ function answerFailure(error: unknown, requestId: string, log: Logger): Answer {
   switch (code) {
     case 'UNAUTHENTICATED':
       return errorAnswer(401, code, message, { 'WWW-Authenticate': 'Bearer' });
+    case 'FORBIDDEN':
+      return errorAnswer(403, code, message);
     case 'WITHDRAWN':
       return errorAnswer(410, code, message);
     case 'REGISTRY_ERROR':

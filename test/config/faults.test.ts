@@ -208,7 +208,6 @@ describe('settings of later versions are refused as such', () => {
     ['server.limits.requestsPerMinute', REGISTRY.replace('secret:', 'limits: { requestsPerMinute: 600 }, secret:')],
     ['registries[0].timeouts.publish', `${REGISTRY}    timeouts: { publish: 30s }`],
     ['registries[0].cache.validation', `${REGISTRY}    cache: { validation: 7d }`],
-    ['registries[0].webhook', `${REGISTRY}    webhook: { secret: 0123456789abcdef }`],
     ['publish', `${REGISTRY}publish: { defaultRegistry: official }`],
     ['policy', `${REGISTRY}policy: { mode: enforce }`],
     ['policy', `${REGISTRY}policy:`],

@@ -131,6 +131,10 @@ export class CatalogSource implements RegistrySource {
     return this.#kept.has(marketplace.search.buildPath(request)) ? Number.POSITIVE_INFINITY : 0;
   }
 
+  async recallTemplate(): Promise<null> {
+    return null;
+  }
+
   canAnswer(): boolean {
     return this.failure === null;
   }

@@ -29,6 +29,7 @@ export function configureRegistry(url: string, overrides: RegistryConfigOverride
     access: null,
     claims: [],
     popularityScale: 1,
+    webhook: null,
     ...overrides,
     timeouts: { connect: 500, search: 800, template: 2_000, health: 2_000, ...overrides.timeouts },
     retry: { attempts: 0, baseDelay: 100, maxDelay: 2_000, ...overrides.retry },

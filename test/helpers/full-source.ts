@@ -64,6 +64,10 @@ export class FullSource implements RegistrySource {
     return 0;
   }
 
+  async recallTemplate(): Promise<null> {
+    return null;
+  }
+
   canAnswer(): boolean {
     return this.rows.canAnswer();
   }

@@ -44,6 +44,7 @@ function createContext(): RequestContext {
   return {
     view: createFixtureView(),
     caller: { authenticated: true, subject: 'tester', roles: ['admin'], groups: ['physics'] },
+    requireRole: () => undefined,
     requestId: 'request-1',
     maxPageSize: 100,
     origin: 'http://gateway.example',

@@ -59,6 +59,7 @@ function fixtureSource(
     fetchContent: refuse,
     fetchCategories: refuse,
     peekRows: () => 0,
+    recallTemplate: async () => null,
     canAnswer: () => true,
     readHealth: () => ({ ...HEALTH, ...health }),
     readMetrics: () => METRICS,
@@ -191,6 +192,7 @@ export function createFixtureView(replaced: Partial<FederationView> = {}): Fixtu
     parentOf: counted('parentOf', () => findTemplate('org/base')),
     alternativesTo: counted('alternativesTo', (_: Template, count: number) => TEMPLATES.slice(0, count)),
     categories: counted('categories', () => [{ name: 'ml', count: 3, registries }]),
+    invalidateCache: counted('invalidateCache', () => 3),
     registriesOfTypes: (types) => registries.filter(({ source }) => types === null || types.includes(source.info.type)),
     ...replaced,
   };

@@ -34,6 +34,7 @@ export async function serveFixture(options: ServeFixtureOptions = {}): Promise<S
   const handler = await createHandler({
     config,
     viewFor: options.viewFor ?? (() => createFixtureView()),
+    noteTemplateChange: async () => 0,
     isReady: options.isReady ?? (() => true),
     version: '0.0.0',
     log,

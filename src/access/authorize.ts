@@ -1,0 +1,14 @@
+/** What a caller may do beyond reading. */
+import type { Caller } from '../domain/caller.ts';
+import { Forbidden, Unauthenticated } from './errors.ts';
+
+/** Throws Forbidden for a caller without the role, and Unauthenticated where that is because it is anonymous. */
+export function requireRole(caller: Caller, role: string): void {
+  if (caller.roles.includes(role)) return;
+  if (caller.authenticated) {
+    throw new Forbidden(`This needs the role "${role}"; the API key does not have it. Ask whoever runs the gateway for it.`);
+  }
+  throw new Unauthenticated(
+    `This needs an API key of the role "${role}"; none was given. Send it as "Authorization: Bearer <key>".`,
+  );
+}

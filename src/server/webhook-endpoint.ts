@@ -1,0 +1,110 @@
+/**
+ * /webhooks/{registry}: a registry says that something of it has changed. Its signature is what lets it in, no API key. Until
+ * that is verified nothing is done for the request but to read and hash it.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Logger } from 'pino';
+import { checkValue } from '../../resolvers/arguments.ts';
+import { WebhookVerifier } from '../access/webhook-signature.ts';
+import type { RegistryConfig } from '../config/config.ts';
+import { BadUserInput } from '../domain/errors.ts';
+import { parseJsonBody, readBody } from './request-body.ts';
+import { RequestError } from './request-error.ts';
+import { type Answer, errorAnswer, JSON_TYPE } from './responses.ts';
+
+export interface WebhookEndpointOptions {
+  readonly registries: readonly Pick<RegistryConfig, 'name' | 'access' | 'webhook'>[];
+  /** Forgets what may be from before the change; gives how many kept answers that were. */
+  readonly noteTemplateChange: (registryName: string, name: string) => Promise<number>;
+  readonly log: Logger;
+}
+
+/** An announcement has three short members. */
+const MAX_BODY_BYTES = 64 * 1024;
+const SIGNATURE_HEADER = 'x-marketplace-signature';
+/** The one event of the protocol (contract, 4). */
+const TEMPLATE_CHANGED = 'template.changed';
+/** For whoever announces more than can be told from repetitions. */
+const CROWDED_RETRY_SECONDS = 60;
+
+/**
+ * Makes the endpoint; it is given the request and what stands behind "/webhooks/". 202: nothing from before the change is
+ * given out any more. A registry without a secret is none. One that not everybody may see is none to whoever does not sign
+ * for it (contract, 5.11).
+ */
+export function createWebhookEndpoint({
+  registries,
+  noteTemplateChange,
+  log,
+}: WebhookEndpointOptions): (request: IncomingMessage, registryName: string) => Promise<Answer> {
+  const open = new Set(registries.filter(({ access }) => access === null).map(({ name }) => name));
+  const secrets = new Map(
+    registries.flatMap(({ name, webhook }) => (webhook === null ? [] : [[name, webhook.secret]])),
+  );
+  const verifier = new WebhookVerifier({ secrets });
+  return async (request, registryName) => {
+    if (request.method !== 'POST') {
+      return errorAnswer(405, 'METHOD_NOT_ALLOWED', 'A webhook must be sent by POST.', { Allow: 'POST' });
+    }
+    try {
+      const body = await readBody(request, MAX_BODY_BYTES);
+      const header = request.headers[SIGNATURE_HEADER];
+      const verdict = verifier.verify(registryName, Array.isArray(header) ? header.join() : header, body);
+      if (verdict !== 'VERIFIED' && verdict !== 'UNKNOWN') {
+        log.info({ registry: registryName, verdict }, 'a webhook was refused');
+      }
+      switch (verdict) {
+        case 'VERIFIED': {
+          const name = readChangedName(parseJsonBody(body));
+          const removed = await noteTemplateChange(registryName, name);
+          log.info({ registry: registryName, template: name, removed }, 'a registry has told of a change');
+          return { status: 202, contentType: JSON_TYPE, body: `${JSON.stringify({ status: 'accepted' })}\n` };
+        }
+        case 'FORGED':
+          return open.has(registryName)
+            ? refuse('It must be signed with the secret of the registry.')
+            : answerUnknown();
+        case 'UNKNOWN':
+          return answerUnknown();
+        case 'STALE':
+          return refuse('It must be signed at most 300 seconds ago. Set the clocks, or sign it anew.');
+        case 'REPEATED':
+          return errorAnswer(409, 'CONFLICT', 'This webhook came before, and is served once. Sign another one anew.');
+        case 'CROWDED':
+          return errorAnswer(429, 'RATE_LIMITED', 'There are more webhooks than can be served. Send them later.', {
+            'Retry-After': String(CROWDED_RETRY_SECONDS),
+          });
+      }
+    } catch (error) {
+      if (error instanceof RequestError) return errorAnswer(error.status, 'BAD_USER_INPUT', error.message);
+      throw error;
+    }
+  };
+}
+
+/** The name of the template that an announcement is about. Throws BadUserInput. */
+function readChangedName(announced: unknown): string {
+  if (typeof announced !== 'object' || announced === null) {
+    throw new BadUserInput('body', 'The body must be a JSON object with the members "event", "name" and "version".');
+  }
+  const { event, name, version }: { event?: unknown; name?: unknown; version?: unknown } = announced;
+  if (event !== TEMPLATE_CHANGED) {
+    throw new BadUserInput('event', `"event" must be "${TEMPLATE_CHANGED}"; this gateway knows no other.`);
+  }
+  if (typeof name !== 'string') throw new BadUserInput('name', '"name" must be the name of a template.');
+  if (version !== undefined && version !== null && typeof version !== 'string') {
+    throw new BadUserInput('version', '"version" must be text.');
+  }
+  return checkValue('name', name);
+}
+
+function answerUnknown(): Answer {
+  return errorAnswer(404, 'NOT_FOUND', 'There is no such webhook. Addresses are /webhooks/{registry}.');
+}
+
+/** RFC 9110, section 15.5.2: a 401 names the way to prove who one is. */
+function refuse(message: string): Answer {
+  return errorAnswer(401, 'UNAUTHENTICATED', `The webhook could not be verified. ${message}`, {
+    'WWW-Authenticate': 'X-Marketplace-Signature',
+  });
+}

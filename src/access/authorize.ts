@@ -6,7 +6,9 @@ import { Forbidden, Unauthenticated } from './errors.ts';
 export function requireRole(caller: Caller, role: string): void {
   if (caller.roles.includes(role)) return;
   if (caller.authenticated) {
-    throw new Forbidden(`This needs the role "${role}"; the API key does not have it. Ask whoever runs the gateway for it.`);
+    throw new Forbidden(
+      `This needs the role "${role}"; the API key does not have it. Ask whoever runs the gateway for it.`,
+    );
   }
   throw new Unauthenticated(
     `This needs an API key of the role "${role}"; none was given. Send it as "Authorization: Bearer <key>".`,

@@ -14,6 +14,7 @@ const EXAMPLE = readFileSync(new URL('../../examples/marketplace.yaml', import.m
 const ENVIRONMENT = {
   MARKETPLACE_SECRET: '0123456789abcdef',
   UNIVERSITY_REGISTRY_TOKEN: 'a token',
+  UNIVERSITY_WEBHOOK_SECRET: 'fedcba9876543210',
   LABORATORY_KEY_PASSPHRASE: 'a passphrase',
 };
 

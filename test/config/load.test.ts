@@ -62,6 +62,7 @@ describe('defaults', () => {
           access: null,
           claims: [],
           popularityScale: 1,
+          webhook: null,
         },
       ],
       auth: { anonymous: 'allow', apiKeys: [] },

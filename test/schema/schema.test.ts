@@ -117,12 +117,16 @@ describe('the schema', () => {
       'Query.installPlan',
       'Query.validateTemplate',
       'Query.auditEvents',
+      'Mutation.publishTemplate',
+      'Mutation.resetCircuit',
+      'Mutation.reportInstallation',
       'TemplateFilter.policy',
       'Template.validation',
       'Template.policy',
       'GatewayMetrics.validations',
       'GatewayMetrics.installations',
       'TemplateUsage.installations',
+      'CacheLayer.VALIDATION',
     ]);
   });
 });

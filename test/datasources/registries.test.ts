@@ -13,7 +13,12 @@ describe('the kinds of registry', () => {
       .map((entry) => entry.name);
     expect(folders.toSorted()).toEqual([...REGISTRY_KINDS].toSorted());
     for (const folder of folders) {
-      expect(readdirSync(new URL(`${folder}/`, FOLDER)).toSorted()).toEqual(['README.md', 'index.ts', 'wire.ts']);
+      expect(readdirSync(new URL(`${folder}/`, FOLDER)).toSorted()).toEqual([
+        'README.md',
+        'index.ts',
+        'template.ts',
+        'wire.ts',
+      ]);
     }
   });
 

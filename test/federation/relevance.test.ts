@@ -104,6 +104,7 @@ describe('properties of a score', () => {
   test('is the same with whatever separators the query is written, an exact name aside', () => {
     fc.assert(
       fc.property(wordQuery, fc.constantFrom('-', '_', '/', '.', '  ', ' – '), (query, separator) => {
+        fc.pre(query.replaceAll(' ', separator) !== DESEQ.name);
         expect(score(query.replaceAll(' ', separator), DESEQ)).toBe(score(query, DESEQ));
       }),
     );

@@ -125,14 +125,16 @@ describe('a template that a registry has announced as changed', () => {
   });
 
   it('is not given as it was to whoever joins a search that was begun before', async () => {
-    await using one = await startFaultyRegistry({ rows: CATALOG, mode: { slowMs: 80 } });
+    await using one = await startFaultyRegistry({ rows: CATALOG });
     await using served = await serve({ one });
+    await one.setMode({ slowMs: 300 }, (path) => path.endsWith('/search'));
     const before = served.ask(list('bio'));
     await one.whenArrived(1);
     one.insert(row('t-new', 'bio'));
     await announceChange(served.origin, 'one', SECRET, 't-new');
     expect(await namesOf(served, list('bio'))).toEqual(['t-bio 1.0.0', 't-new 1.0.0']);
     await before;
+    expect(one.arrivalsAt()).toHaveLength(2);
   });
 
   it('is taken note of however its name is spelt', async () => {

@@ -24,6 +24,7 @@ const ROOT_ARGUMENTS: Record<string, string> = {
   nodes: `(ids: ["${encodeTemplateId('official', 'org/base', '1.2.0')}"])`,
   template: '(name: "org/base")',
   registry: '(name: "official")',
+  invalidateCache: '(input: {})',
 };
 
 /** Selects every field of a type, as deep as asked. */
@@ -36,7 +37,7 @@ function selectAll(type: GraphQLOutputType, depth: number): string {
 
 function selectField(typeName: string, field: GraphQLField<unknown, unknown>, depth: number): string[] {
   if (isCompositeType(getNamedType(field.type)) && depth === 0) return [];
-  const given = typeName === 'Query' ? (ROOT_ARGUMENTS[field.name] ?? '') : '';
+  const given = typeName === 'Query' || typeName === 'Mutation' ? (ROOT_ARGUMENTS[field.name] ?? '') : '';
   return [`${field.name}${given}${selectAll(field.type, depth - 1)}`];
 }
 
@@ -105,15 +106,16 @@ function withoutField(value: unknown, typeName: string, fieldName: string): unkn
 describe('a field that fails', async () => {
   const query = schema.getQueryType();
   if (!query) throw new Error('there must be a query type');
-  const operations = Object.values(query.getFields()).map(
-    (field) => `{ __typename ${selectField('Query', field, DEPTH)} }`,
+  const operations = [query, schema.getMutationType()].flatMap((root) =>
+    Object.values(root?.getFields() ?? {}).map(
+      (field) => `${root?.name.toLowerCase()} { __typename ${selectField(root?.name ?? '', field, DEPTH)} }`,
+    ),
   );
   const baselines = await Promise.all(operations.map(run));
 
   const nullable = Object.values(schema.getTypeMap())
     .filter((type) => isObjectType(type))
-    // Queries alone are asked here: a change that fails has tests of its own.
-    .filter((type) => !type.name.startsWith('__') && type !== schema.getMutationType())
+    .filter((type) => !type.name.startsWith('__'))
     .flatMap((type) =>
       Object.values(type.getFields())
         .filter((field) => !isNonNullType(field.type))

@@ -124,15 +124,20 @@ describe('a template that a registry has announced as changed', () => {
     expect(await namesOf(served, list('chem'))).toEqual(['t-chem 1.0.0', 't-new 1.0.0']);
   });
 
-  it('is not given as it was to whoever joins a search that was begun before', async () => {
-    await using one = await startFaultyRegistry({ rows: CATALOG, mode: { slowMs: 80 } });
+  it.each([
+    ['a search', 1, { claimsTotalOrder: true }],
+    ['the reading of a list that is sorted here', 2, { ignoresSort: true }],
+  ])('is not given as it was to whoever could join %s that was begun before', async (_, underWay, behaviour) => {
+    await using one = await startFaultyRegistry({ rows: CATALOG, behaviour });
     await using served = await serve({ one });
+    await one.setMode({ slowMs: 200 }, (path) => path.endsWith('/search'));
     const before = served.ask(list('bio'));
-    await one.whenArrived(1);
+    await one.whenArrived(underWay);
     one.insert(row('t-new', 'bio'));
     await announceChange(served.origin, 'one', SECRET, 't-new');
     expect(await namesOf(served, list('bio'))).toEqual(['t-bio 1.0.0', 't-new 1.0.0']);
     await before;
+    expect(one.arrivalsAt()).toHaveLength(underWay + 1);
   });
 
   it('is taken note of however its name is spelt', async () => {

@@ -1,7 +1,6 @@
 /** An answer as it was sent, with all that is needed to send it again: bytes, headers, and until when it is true. */
 import { type ContentCoding, encodeContent } from './content-coding.ts';
 import { makeEtag, matchesEtag } from './entity-tag.ts';
-import type { RawKey } from './finished-answers.ts';
 import type { OperationRecord } from './operation-record.ts';
 import { SHARED_HEADERS } from './responses.ts';
 
@@ -19,6 +18,14 @@ export interface Variant {
 /** Places in `Variant.headers`. */
 export const REQUEST_ID_AT = 1;
 export const CACHE_CONTROL_AT = 3;
+
+/** A request as it came: in two parts, since joining them for each request is felt. */
+export interface RawKey {
+  /** Who asked, and in which form. */
+  readonly room: string;
+  /** The bytes, one character each. */
+  readonly text: string;
+}
 
 export interface FinishedParts {
   readonly key: string;

@@ -1,7 +1,7 @@
 /** The finished answers that are kept: found by the request as it came, or by what it means. */
 import { LRUCache } from 'lru-cache';
 import type { CacheInvalidation } from '../domain/cache.ts';
-import type { FinishedAnswer } from './finished-answer.ts';
+import type { FinishedAnswer, RawKey } from './finished-answer.ts';
 
 /** Fingerprints of keys that were asked for once: 256 kB. */
 const SIGHTING_SLOTS = 65_536;
@@ -13,14 +13,6 @@ const RENEWED_AFTER_MS = 1000;
 /** FNV-1a, 32 bits. */
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
-
-/** A request as it came: in two parts, since joining them for each request is felt. */
-export interface RawKey {
-  /** Who asked, and in which form. */
-  readonly room: string;
-  /** The bytes, one character each. */
-  readonly text: string;
-}
 
 export class FinishedAnswers {
   readonly #answers: LRUCache<string, FinishedAnswer>;

@@ -7,7 +7,8 @@ import type { DocumentFacts } from '../access/document-limits.ts';
 import { Unauthenticated } from '../access/errors.ts';
 import type { Caller } from '../domain/caller.ts';
 import { type ClientError, internalError, toGraphqlForm, translateError } from './client-errors.ts';
-import type { FinishedAnswers, RawKey } from './finished-answers.ts';
+import type { RawKey } from './finished-answer.ts';
+import type { FinishedAnswers } from './finished-answers.ts';
 import {
   type GraphqlParameters,
   readParameters,
@@ -70,7 +71,7 @@ interface Question {
   readonly usesOrigin: boolean;
 }
 
-/** Longer requests are not looked for by how they came. */
+/** Of longer requests nothing is kept. */
 const MAX_RAW_CHARACTERS = 16_384;
 
 /** What Apollo is told of a request that was checked already; shared, since Apollo only reads it. */
@@ -197,8 +198,8 @@ class GraphqlEndpoint {
     if (request.method === 'GET') refuseWrites(document.facts, parameters.operationName);
     if (document.facts.operations.size > 0) this.#persisted.remember(sent);
     const facts = findOperation(document, parameters.operationName);
-    if (!facts?.isCacheable || this.#options.finished === null)
-      return { sent, parameters, key: null, rawKey: null, usesOrigin: false };
+    // Requests that are too long to be looked for do not come twice.
+    if (rawKey === null || !facts?.isCacheable) return { sent, parameters, key: null, rawKey: null, usesOrigin: false };
     const { usesOrigin } = facts;
     const origin = usesOrigin ? this.#options.readOrigin(request) : null;
     const key = makeRequestKey(scope, { document, parameters, mediaType, tellsCost: sent.tellsCost, origin });

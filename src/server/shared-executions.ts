@@ -1,7 +1,7 @@
 /** Executions under way, which equal requests share, and what is kept of them. */
 import type { Freshness } from '../federation/answers.ts';
-import { FinishedAnswer } from './finished-answer.ts';
-import type { FinishedAnswers, RawKey } from './finished-answers.ts';
+import { FinishedAnswer, type RawKey } from './finished-answer.ts';
+import type { FinishedAnswers } from './finished-answers.ts';
 import type { OperationRecord } from './operation-record.ts';
 
 /** Answers in which no registry has a part change with a restart alone; so much for clocks and surprises. */

@@ -30,6 +30,14 @@ export interface GatewayStatus {
   countView(template: Pick<Template, 'name' | 'registryName'>): void;
 }
 
+/** What is noted of one operation while it is executed. */
+export interface OperationNotes {
+  /** As src/access/document-cost.ts measures it; null until it was measured. */
+  cost: number | null;
+  /** Whether the operation came to its end without any error. */
+  isWhole: boolean;
+}
+
 export interface RequestContext {
   /** Shows exactly what the caller may see. */
   readonly view: FederationView;
@@ -42,4 +50,5 @@ export interface RequestContext {
   /** "https://host" as the caller reached the gateway; null where its request did not say. */
   readonly origin: string | null;
   readonly gateway: GatewayStatus;
+  readonly notes: OperationNotes;
 }

@@ -14,7 +14,7 @@ const CACHE_FILE = 'cache.sqlite';
 
 export interface Gateway {
   /** Answers one HTTP request; never throws. */
-  handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  handle(request: IncomingMessage, response: ServerResponse): void;
   /** From now on the gateway says that it is not ready, and closes each connection behind its answer. */
   startDraining(): void;
   /** Stops health checks and cuts the connections to registries. Call it when nothing is in flight any more. */
@@ -69,6 +69,7 @@ async function assembleGateway(config: Config, cache: AnswerCache, log: Logger):
       version: packageJson.version,
       log,
     });
+    const forgetListener = cache.onInvalidated((invalidation) => handler.invalidate(invalidation));
     registries.whenTriedOnce().then(
       () => {
         isReady = true;
@@ -79,6 +80,7 @@ async function assembleGateway(config: Config, cache: AnswerCache, log: Logger):
       handle: handler.handle,
       startDraining: handler.startDraining,
       close: async () => {
+        forgetListener();
         await handler.close();
         await close();
         await cache.close();

@@ -1,5 +1,5 @@
 /** Who calls: by API key, or anonymous where the configuration allows it. */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ApiKeyConfig, Config } from '../config/config.ts';
 import type { Caller } from '../domain/caller.ts';
 import { Unauthenticated } from './errors.ts';
@@ -25,17 +25,12 @@ export interface Credentials {
   readonly apiKey: string | undefined;
 }
 
-interface KnownKey {
-  readonly hash: Buffer;
-  readonly caller: Caller;
-}
-
 /**
  * Makes the function that says who calls. It throws Unauthenticated for a key that is unknown or malformed, which never
  * falls back to anonymous, and for no key at all where anonymous callers are denied.
  */
 export function createAuthenticator(auth: Config['auth']): (credentials: Credentials) => Caller {
-  const knownKeys = auth.apiKeys.map(toKnownKey);
+  const callers = new Map(auth.apiKeys.map((key) => [key.sha256, toCaller(key)]));
   return ({ authorization, apiKey }) => {
     if (authorization === undefined && apiKey === undefined) {
       if (auth.anonymous === 'allow') return ANONYMOUS;
@@ -43,7 +38,7 @@ export function createAuthenticator(auth: Config['auth']): (credentials: Credent
         'This gateway asks for an API key; none was given. Send it as "Authorization: Bearer <key>".',
       );
     }
-    const caller = findCaller(readKey(authorization, apiKey), knownKeys);
+    const caller = findCaller(readKey(authorization, apiKey), callers);
     if (caller === null) {
       throw new Unauthenticated(
         'The credentials must be one API key that this gateway knows; what was given is not. Check the key.',
@@ -53,9 +48,8 @@ export function createAuthenticator(auth: Config['auth']): (credentials: Credent
   };
 }
 
-function toKnownKey({ id, sha256, roles, groups }: ApiKeyConfig): KnownKey {
-  const caller = Object.freeze({ authenticated: true, subject: id, roles: [...roles], groups: [...groups] });
-  return { hash: Buffer.from(sha256, 'hex'), caller };
+function toCaller({ id, roles, groups }: ApiKeyConfig): Caller {
+  return Object.freeze({ authenticated: true, subject: id, roles: [...roles], groups: [...groups] });
 }
 
 /** The key, or null where what was sent is none. Two different keys at once are none either: whose rights would count? */
@@ -66,13 +60,12 @@ function readKey(authorization: string | undefined, apiKey: string | undefined):
   return apiKey;
 }
 
-/** Compares with every known key, so that the time taken tells nothing of which one came close. */
-function findCaller(key: string | null, knownKeys: readonly KnownKey[]): Caller | null {
+/**
+ * Looks the key's digest up, so that no text of a key outlives its request here, and none is remembered that the
+ * configuration does not have anyway. What the time of the look-up could tell is of digests alone: who guesses can neither
+ * choose those nor get from one that is close to the key.
+ */
+function findCaller(key: string | null, callers: ReadonlyMap<string, Caller>): Caller | null {
   if (key === null || key === '') return null;
-  const hash = createHash('sha256').update(key).digest();
-  let found: Caller | null = null;
-  for (const known of knownKeys) {
-    if (timingSafeEqual(known.hash, hash)) found = known.caller;
-  }
-  return found;
+  return callers.get(hash('sha256', key, 'hex')) ?? null;
 }

@@ -50,10 +50,10 @@ interface FieldCost {
   readonly calls: number;
 }
 
-/** Throws QueryTooComplex when the operation could cost more than `maxCost`. */
-export function checkCost(input: CostInput): void {
+/** Gives the cost, as `measureCost`. Throws QueryTooComplex when the operation could cost more than `maxCost`. */
+export function checkCost(input: CostInput): number {
   const cost = measureCost(input);
-  if (cost <= input.maxCost) return;
+  if (cost <= input.maxCost) return cost;
   const stated = cost < Number.MAX_SAFE_INTEGER ? String(cost) : 'a number beyond count';
   throw new QueryTooComplex(
     `An operation must cost ${input.maxCost} objects and registry calls at most; this one could cost ${stated}. ` +

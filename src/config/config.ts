@@ -81,8 +81,8 @@ export interface Config {
     readonly search: SearchConfig;
     readonly limits: { readonly depth: number; readonly cost: number; readonly bodyBytes: number };
     readonly introspection: boolean;
-    /** Bytes of registries' answers that are kept; `disk` null: none on the disk. */
-    readonly cache: { readonly memory: number; readonly disk: number | null };
+    /** Bytes of answers that are kept: of registries, `disk` null: none on the disk; of the gateway, `responses` null: none. */
+    readonly cache: { readonly memory: number; readonly disk: number | null; readonly responses: number | null };
     /** Seals cursors: the first writes, all of them read. Never empty. */
     readonly secrets: readonly string[];
   };

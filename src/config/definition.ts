@@ -66,6 +66,14 @@ function sizeOf(maxBytes: number, orElse = '') {
     .pipe(z.number({ error }).min(1, { error }).max(maxBytes, { error }));
 }
 
+function sizeOrOff(defaultValue: string, maxBytes: number) {
+  return z
+    .union([z.literal('off'), sizeOf(maxBytes, ', or off')], {
+      error: `a size such as 512kb or 1mb, or a number of bytes, from 1 to ${maxBytes} bytes, or off`,
+    })
+    .prefault(defaultValue);
+}
+
 function count(range: { min: number; max: number }) {
   const error = `a whole number from ${range.min} to ${range.max}`;
   return z.number({ error }).int({ error }).min(range.min, { error }).max(range.max, { error });
@@ -118,15 +126,15 @@ const serverSettings = mapping({
   introspection: flag(true),
   cache: mapping({
     memory: size('64mb', MAX_CACHE_BYTES),
-    disk: z
-      .union([z.literal('off'), sizeOf(MAX_CACHE_BYTES, ', or off')], {
-        error: `a size such as 512kb or 1mb, or a number of bytes, from 1 to ${MAX_CACHE_BYTES} bytes, or off`,
-      })
-      .prefault('256mb')
-      .meta({ description: 'In the data directory, so that a restart begins with what was known; or off.' }),
+    disk: sizeOrOff('256mb', MAX_CACHE_BYTES).meta({
+      description: 'In the data directory, so that a restart begins with what was known; or off.',
+    }),
+    responses: sizeOrOff('32mb', MAX_CACHE_BYTES).meta({
+      description: 'Finished answers to clients, with their encoded forms; or off.',
+    }),
   })
     .prefault({})
-    .meta({ description: 'How much of the answers of registries is kept.' }),
+    .meta({ description: 'How much is kept: answers of registries, and finished answers to clients.' }),
   secret: z
     .union([z.literal(''), secretText, z.array(secretText).min(1, { error: secretError })], { error: secretError })
     .prefault('')

@@ -87,6 +87,16 @@ export interface FederatedCategory {
   readonly registries: readonly VisibleRegistry[];
 }
 
+/** What the answers that a view gave so far are worth later. */
+export interface Freshness {
+  /** Until when all of them are the same without asking anybody (`Date.now()`); 0: they may differ at once, Infinity: always. */
+  readonly freshUntilMs: number;
+  /** The registries that had a part in them, by name. */
+  readonly registryNames: ReadonlySet<string>;
+  /** When the oldest of what they are made of was begun (`performance.now()`): a search may be one that began for another. */
+  readonly sinceMs: number;
+}
+
 export interface FederationView {
   /** In resolution order. */
   readonly registries: readonly VisibleRegistry[];
@@ -123,4 +133,6 @@ export interface FederationView {
    * Throws BadUserInput for an unknown registry.
    */
   invalidateCache(invalidation: Pick<CacheInvalidation, 'registry' | 'layer' | 'template'>): Promise<number>;
+  /** Of all that was asked of this view. Complete when nothing is under way. */
+  readFreshness(): Freshness;
 }

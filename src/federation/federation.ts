@@ -7,8 +7,16 @@ import type { RegistrySource } from '../domain/registry.ts';
 import type { RegistryType, SearchConfig, SearchRequest } from '../domain/search.ts';
 import { NO_CRITERIA } from '../domain/search.ts';
 import type { Template, TemplateContent, TemplateVersion } from '../domain/template.ts';
-import type { FederatedCategory, FederationView, SearchResult, TemplateSources, VisibleRegistry } from './answers.ts';
+import type {
+  FederatedCategory,
+  FederationView,
+  Freshness,
+  SearchResult,
+  TemplateSources,
+  VisibleRegistry,
+} from './answers.ts';
 import { compileClaims } from './claims.ts';
+import { FreshnessRecord } from './freshness-record.ts';
 import { LookUps } from './look-up.ts';
 import { SearchEngine } from './search-engine.ts';
 import { followTemplateChange } from './template-change.ts';
@@ -51,19 +59,22 @@ export function createFederation(options: FederationOptions): Federation {
   const { search, secrets, sources, cache = null, catalogLifetimeMs = () => DAY_MS, now = Date.now } = options;
   const engine = new SearchEngine({ sources, search, secrets, isClaimedElsewhere, catalogLifetimeMs, now });
   const unlisten = cache?.onInvalidated((invalidation) => engine.noteChange(invalidation));
+  const begun = new WeakMap<Promise<SearchResult>, number>();
   return {
     viewFor: (caller) => {
       const visible = sources.filter(({ info }) => maySeeRegistry(caller, info));
       const registries = visible.map((source, index) => ({ source, priority: index + 1 }));
+      const freshness = new FreshnessRecord();
       const lookUps = new LookUps({
         registries,
+        freshness,
         isClaimedElsewhere,
         timeoutMs: search.timeout,
         traitsOf: (name) => engine.traitsOf(name),
         catalogOf: (name) => engine.catalogOf(name),
       });
       const seesAll = visible.length === sources.length;
-      return new CallerView({ registries, engine, lookUps, search, cache, seesAll });
+      return new CallerView({ registries, engine, lookUps, search, cache, seesAll, freshness, begun });
     },
     noteTemplateChange: async (registryName, name) => {
       const source = sources.find(({ info }) => info.name === registryName);
@@ -85,6 +96,9 @@ interface CallerViewParts {
   readonly cache: ChangingCache | null;
   /** There is no registry that the caller may not see. */
   readonly seesAll: boolean;
+  readonly freshness: FreshnessRecord;
+  /** When searches were begun (`performance.now()`), of all views: equal ones are one. */
+  readonly begun: WeakMap<Promise<SearchResult>, number>;
 }
 
 class CallerView implements FederationView {
@@ -94,14 +108,22 @@ class CallerView implements FederationView {
   readonly #config: SearchConfig;
   readonly #cache: ChangingCache | null;
   readonly #seesAll: boolean;
+  readonly #freshness: FreshnessRecord;
+  readonly #begun: CallerViewParts['begun'];
 
-  constructor({ registries, engine, lookUps, search, cache, seesAll }: CallerViewParts) {
+  constructor({ registries, engine, lookUps, search, cache, seesAll, freshness, begun }: CallerViewParts) {
     this.registries = registries;
     this.#engine = engine;
     this.#lookUps = lookUps;
     this.#config = search;
     this.#cache = cache;
     this.#seesAll = seesAll;
+    this.#freshness = freshness;
+    this.#begun = begun;
+  }
+
+  readFreshness(): Freshness {
+    return this.#freshness;
   }
 
   registryNamed(name: string, field: string): VisibleRegistry {
@@ -133,7 +155,13 @@ class CallerView implements FederationView {
     const asked = this.registriesOfTypes(registryTypes).filter(
       ({ source }) => registries === null || registries.includes(source.info.name),
     );
-    return await this.#engine.search(asked, request);
+    const startedMs = performance.now();
+    const running = this.#engine.search(asked, request);
+    const sinceMs = this.#begun.get(running) ?? startedMs;
+    this.#begun.set(running, sinceMs);
+    const result = await running;
+    this.#freshness.noteSearch(result, request.collapse, sinceMs);
+    return result;
   }
 
   async lookUpTemplate(name: string, version: string | null, registryName: string | null): Promise<Template | null> {
@@ -150,13 +178,18 @@ class CallerView implements FederationView {
   }
 
   async versionsOf(template: Template): Promise<readonly TemplateVersion[] | null> {
-    const { value } = await this.registryOf(template).source.fetchVersions(template.name, this.#callOptions());
+    const { source } = this.registryOf(template);
+    const answer = await source.fetchVersions(template.name, this.#callOptions());
+    this.#freshness.noteAnswer(template.registryName, answer);
+    const { value } = answer;
     return value === null ? null : sortVersions(value);
   }
 
   async contentOf(template: Template): Promise<TemplateContent | null> {
     const { source } = this.registryOf(template);
-    return (await source.fetchContent(template.name, template.version, this.#callOptions())).value;
+    const answer = await source.fetchContent(template.name, template.version, this.#callOptions());
+    this.#freshness.noteAnswer(template.registryName, answer);
+    return answer.value;
   }
 
   async parentOf(template: Template): Promise<Template | null> {
@@ -209,11 +242,14 @@ class CallerView implements FederationView {
   }
 
   async #categoriesOf(registry: VisibleRegistry) {
+    const { name } = registry.source.info;
     try {
-      const { value } = await registry.source.fetchCategories(this.#callOptions());
-      return { registry, categories: value, failure: null };
+      const answer = await registry.source.fetchCategories(this.#callOptions());
+      this.#freshness.noteAnswer(name, answer);
+      return { registry, categories: answer.value, failure: null };
     } catch (error) {
       if (!(error instanceof RegistryFailure)) throw error;
+      this.#freshness.noteSilence(name);
       return { registry, categories: [], failure: error };
     }
   }

@@ -5,6 +5,7 @@ import { NO_CRITERIA } from '../domain/search.ts';
 import type { CatalogRow, Template } from '../domain/template.ts';
 import type { SourceEntry, TemplateSources, VisibleRegistry } from './answers.ts';
 import type { IsClaimedElsewhere } from './claims.ts';
+import type { FreshnessRecord } from './freshness-record.ts';
 import { ListReader } from './list-reader.ts';
 import type { NameCatalog } from './name-catalog.ts';
 import type { RegistryTraits } from './traits.ts';
@@ -15,6 +16,8 @@ export interface LookUpSetting {
   readonly registries: readonly VisibleRegistry[];
   readonly isClaimedElsewhere: IsClaimedElsewhere | null;
   readonly timeoutMs: number;
+  /** Told of what each registry answered. */
+  readonly freshness: FreshnessRecord;
   traitsOf(registryName: string): RegistryTraits;
   catalogOf(registryName: string): NameCatalog;
 }
@@ -84,10 +87,14 @@ export class LookUps {
     version: string | null,
   ): Promise<Template | 'NAME_UNKNOWN' | 'VERSION_UNKNOWN'> {
     const options = { deadlineMs: performance.now() + this.#setting.timeoutMs };
-    const { value } = await source.fetchTemplate(name, version, options);
-    if (value !== null) return value;
+    const { freshness } = this.#setting;
+    const registryName = source.info.name;
+    const answer = await source.fetchTemplate(name, version, options);
+    freshness.noteAnswer(registryName, answer);
+    if (answer.value !== null) return answer.value;
     if (version === null) return 'NAME_UNKNOWN';
     const newest = await source.fetchTemplate(name, null, options);
+    freshness.noteAnswer(registryName, newest);
     return newest.value === null ? 'NAME_UNKNOWN' : 'VERSION_UNKNOWN';
   }
 
@@ -128,6 +135,7 @@ export class LookUps {
   async #askCarried({ source }: VisibleRegistry, names: readonly string[]): Promise<Carried[]> {
     const catalog = this.#setting.catalogOf(source.info.name);
     const asked = names.filter((name) => catalog.mayCarry(name) !== false);
+    if (asked.length < names.length) this.#setting.freshness.noteCatalogVerdict(source.info.name);
     const found = new Map<string, Carried>();
     if (asked.length > 0) {
       try {
@@ -135,6 +143,7 @@ export class LookUps {
         for (const name of asked) found.set(name, rows.get(name) ?? { type: 'ABSENT' });
       } catch (error) {
         if (!(error instanceof RegistryFailure)) throw error;
+        this.#setting.freshness.noteSilence(source.info.name);
         for (const name of asked) found.set(name, { type: 'SILENT' });
       }
     }
@@ -145,18 +154,21 @@ export class LookUps {
     { source }: Pick<VisibleRegistry, 'source'>,
     names: readonly string[],
   ): Promise<ReadonlyMap<string, Carried>> {
+    const { freshness } = this.#setting;
     const traits = this.#setting.traitsOf(source.info.name);
     const deadlineMs = performance.now() + this.#setting.timeoutMs;
     if (names.length > 1 && !traits.ignoresNames) {
       const list = { query: '', criteria: NO_CRITERIA, order: { field: 'NAME', direction: 'ASC' } } as const;
       const reader = new ListReader(source, list, names.length, traits, deadlineMs);
       const rows: readonly CatalogRow[] = await reader.readNamed([...names].sort());
+      freshness.noteAnswer(source.info.name, reader.record);
       if (rows.every((row) => names.includes(row.name))) {
         return new Map(rows.map((row) => [row.name, toCarried(row.template)]));
       }
       traits.ignoresNames = true;
     }
     const answers = await Promise.all(names.map((name) => source.fetchTemplate(name, null, { deadlineMs })));
+    for (const answer of answers) freshness.noteAnswer(source.info.name, answer);
     return new Map(answers.flatMap(({ value }) => (value === null ? [] : [[value.name, toCarried(value)] as const])));
   }
 }

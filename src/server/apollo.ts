@@ -69,7 +69,7 @@ function createListenerPlugin(
       if (!schema.getRootType(kind))
         throw new BadUserInput('query', `This gateway has no ${kind}; one was sent. Send a query.`);
       const registryCount = contextValue.view.registries.length;
-      checkCost({
+      contextValue.notes.cost = checkCost({
         schema,
         document,
         operation,
@@ -85,11 +85,12 @@ function createListenerPlugin(
         logError(log, requestId, error, error.extensions?.code);
       }
     },
-    async willSendResponse({ response }) {
+    async willSendResponse({ response, contextValue }) {
       if (response.body.kind !== 'single') return;
       const { errors, data } = response.body.singleResult;
       const codes = errors?.map((error) => String(error.extensions?.code)) ?? [];
       countOperation(codes);
+      contextValue.notes.isWhole = codes.length === 0;
       // GraphQL over HTTP: an answer without data is a failed request, whoever is to blame.
       if (data === undefined) response.http.status = codes.includes('INTERNAL_SERVER_ERROR') ? 500 : 400;
     },

@@ -11,6 +11,7 @@ import {
   RegistryFailure,
   TemplateWithdrawn,
 } from '../domain/errors.ts';
+import { PersistedQueryNotFound } from './persisted-documents.ts';
 import { RequestError } from './request-error.ts';
 
 /** The codes of this version, of the contract's closed set. */
@@ -21,6 +22,7 @@ type ErrorCode =
   | 'FORBIDDEN'
   | 'WITHDRAWN'
   | 'QUERY_TOO_COMPLEX'
+  | 'PERSISTED_QUERY_NOT_FOUND'
   | 'REGISTRY_ERROR'
   | 'INTERNAL_SERVER_ERROR';
 
@@ -53,6 +55,7 @@ export function translateError(error: unknown): ClientError | null {
   if (error instanceof Unauthenticated) return describe('UNAUTHENTICATED', error, {});
   if (error instanceof Forbidden) return describe('FORBIDDEN', error, {});
   if (error instanceof QueryTooComplex) return describe('QUERY_TOO_COMPLEX', error, {});
+  if (error instanceof PersistedQueryNotFound) return describe('PERSISTED_QUERY_NOT_FOUND', error, {});
   if (error instanceof TemplateWithdrawn) return describe('WITHDRAWN', error, {});
   if (error instanceof RegistriesUnavailable) {
     const registries = error.failures.map((failure) => failure.toView());

@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { TemplateContent } from '../domain/template.ts';
 import type { FederationView } from '../federation/answers.ts';
+import { matchesEtag } from './entity-tag.ts';
 import { type Answer, errorAnswer } from './responses.ts';
 
 /** Shown by browsers as text at most. Anything else is bytes to be kept, whatever a registry says it is. */
@@ -83,15 +84,6 @@ function decodePart(part: string | undefined): string | null {
   } catch {
     return null;
   }
-}
-
-/** RFC 9110, section 13.1.2: compared weakly. */
-function matchesEtag(header: string | undefined, etag: string): boolean {
-  if (header === undefined) return false;
-  return header.split(',').some((candidate) => {
-    const given = candidate.trim().replace(/^W\//, '');
-    return given === etag || given === '*';
-  });
 }
 
 function toFileName({ name, version }: ContentAddress): string {

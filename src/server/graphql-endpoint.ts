@@ -5,29 +5,74 @@ import type { Logger } from 'pino';
 import type { RequestContext } from '../../resolvers/context.ts';
 import type { DocumentFacts } from '../access/document-limits.ts';
 import { Unauthenticated } from '../access/errors.ts';
+import type { Caller } from '../domain/caller.ts';
 import { type ClientError, internalError, toGraphqlForm, translateError } from './client-errors.ts';
-import { type GraphqlParameters, readGraphqlRequest } from './graphql-request.ts';
+import type { RawKey } from './finished-answer.ts';
+import type { FinishedAnswers } from './finished-answers.ts';
+import {
+  type GraphqlParameters,
+  readParameters,
+  readSearchParameters,
+  refuseForeignPages,
+  type SentParameters,
+} from './graphql-request.ts';
+import { findOperation, type KnowDocument } from './known-documents.ts';
 import { chooseMediaType, type ResponseMediaType } from './media-type.ts';
+import type { OperationRecord } from './operation-record.ts';
+import { PersistedDocuments } from './persisted-documents.ts';
+import { checkBodyHeaders, collectBody, parseJsonBody } from './request-body.ts';
 import { RequestError } from './request-error.ts';
-import type { Answer } from './responses.ts';
+import { makeRequestKey, roomOf } from './request-key.ts';
+import { type Answer, type Exchange, sendAnswer } from './responses.ts';
+import type { Scope } from './scope.ts';
+import { answerExecuted, sendFinished, tellCost } from './send-finished.ts';
+import { type Executed, SharedExecutions } from './shared-executions.ts';
 
 export interface GraphqlEndpointOptions {
   readonly apollo: ApolloServer<RequestContext>;
-  readonly checkDocument: (text: string) => DocumentFacts;
+  readonly knowDocument: KnowDocument;
   readonly maxBodyBytes: number;
+  /** Where finished answers are kept; null: nowhere. */
+  readonly finished: FinishedAnswers | null;
+  /** Establishes the caller; throws Unauthenticated. */
+  readonly authenticate: (request: IncomingMessage) => Caller;
+  readonly scopeOf: (caller: Caller) => Scope;
+  readonly createContext: (exchange: GraphqlExchange, caller: Caller, record: OperationRecord) => RequestContext;
+  readonly createRecord: () => OperationRecord;
+  /** The address by which the client reached the gateway. */
+  readonly readOrigin: (request: IncomingMessage) => string | null;
   readonly log: Logger;
   /** Told of each operation that was refused before it reached Apollo. */
   readonly countOperation: (errorCodes: readonly string[]) => void;
 }
 
-export interface GraphqlExchange {
+export interface GraphqlExchange extends Exchange {
   readonly request: IncomingMessage;
-  readonly requestId: string;
   /** The address from its "?" on. */
   readonly search: string;
-  /** Establishes the caller; throws Unauthenticated. */
-  readonly createContext: () => RequestContext;
 }
+
+/** A request that is in order as HTTP, apart from its body. */
+interface Accepted {
+  readonly exchange: GraphqlExchange;
+  readonly mediaType: ResponseMediaType;
+  readonly caller: Caller;
+  readonly scope: Scope;
+}
+
+/** What a request asks for, and how it asks. */
+interface Question {
+  readonly sent: SentParameters;
+  readonly parameters: GraphqlParameters;
+  /** What it means; null: nothing is kept of the answer. */
+  readonly key: string | null;
+  /** How it came; null: it is not looked for by that. */
+  readonly rawKey: RawKey | null;
+  readonly usesOrigin: boolean;
+}
+
+/** Of longer requests nothing is kept. */
+const MAX_RAW_CHARACTERS = 16_384;
 
 /** What Apollo is told of a request that was checked already; shared, since Apollo only reads it. */
 const APOLLO_HEADERS: Record<ResponseMediaType, HeaderMap> = {
@@ -42,27 +87,143 @@ function createHeaders(accept: string): HeaderMap {
   ]);
 }
 
-/** Makes the endpoint. It always gives an answer, whatever goes wrong. */
-export function createGraphqlEndpoint(options: GraphqlEndpointOptions): (exchange: GraphqlExchange) => Promise<Answer> {
-  return async (exchange) => {
-    const mediaType = chooseMediaType(exchange.request.headers.accept);
+/** Makes the endpoint. It answers by itself, once, whatever goes wrong. */
+export function createGraphqlEndpoint(options: GraphqlEndpointOptions): (exchange: GraphqlExchange) => void {
+  const endpoint = new GraphqlEndpoint(options);
+  return (exchange) => endpoint.handle(exchange);
+}
+
+class GraphqlEndpoint {
+  readonly #options: GraphqlEndpointOptions;
+  readonly #executions: SharedExecutions | null;
+  readonly #persisted = new PersistedDocuments();
+
+  constructor(options: GraphqlEndpointOptions) {
+    this.#options = options;
+    this.#executions = options.finished && new SharedExecutions(options.finished);
+  }
+
+  handle(exchange: GraphqlExchange): void {
+    const { request, search } = exchange;
+    const mediaType = chooseMediaType(request.headers.accept);
+    let accepted: Accepted;
     try {
-      if (mediaType === null) {
-        throw new RequestError(
-          406,
-          'accept',
-          '"Accept" must allow application/graphql-response+json or application/json.',
-        );
-      }
-      const contextValue = exchange.createContext();
-      const parameters = await readGraphqlRequest(exchange.request, exchange.search, options.maxBodyBytes);
-      const facts = options.checkDocument(parameters.query);
-      if (exchange.request.method === 'GET') refuseWrites(facts, parameters.operationName);
-      return await execute(options.apollo, parameters, contextValue, mediaType);
+      accepted = this.#accept(exchange, mediaType);
     } catch (error) {
-      return answerError(error, exchange, mediaType ?? 'application/json', options);
+      this.#sendError(exchange, mediaType, error);
+      return;
     }
-  };
+    if (request.method === 'GET') {
+      this.#answer(accepted, search, () => readSearchParameters(search));
+      return;
+    }
+    collectBody(
+      request,
+      this.#options.maxBodyBytes,
+      (bytes) => this.#answer(accepted, bytes.toString('latin1'), () => parseJsonBody(bytes)),
+      (error) => this.#sendError(exchange, mediaType, error),
+    );
+  }
+
+  /** Throws RequestError, Unauthenticated. Whoever is not known is not told what else is wrong with the request. */
+  #accept(exchange: GraphqlExchange, mediaType: ResponseMediaType | null): Accepted {
+    const { request } = exchange;
+    if (mediaType === null) {
+      throw new RequestError(
+        406,
+        'accept',
+        '"Accept" must allow application/graphql-response+json or application/json.',
+      );
+    }
+    const caller = this.#options.authenticate(request);
+    if (request.method === 'POST') checkBodyHeaders(request, this.#options.maxBodyBytes);
+    else if (request.method === 'GET') refuseForeignPages(request);
+    else throw new RequestError(405, 'method', 'A GraphQL request must be a GET or a POST.', { Allow: 'GET, POST' });
+    return { exchange, mediaType, caller, scope: this.#options.scopeOf(caller) };
+  }
+
+  #answer(accepted: Accepted, raw: string, readSent: () => unknown): void {
+    try {
+      this.#answerRaw(accepted, raw, readSent);
+    } catch (error) {
+      this.#sendError(accepted.exchange, accepted.mediaType, error);
+    }
+  }
+
+  /** `raw`: the request as it came, one character a byte. Of what was answered before nothing else is looked at. */
+  #answerRaw(accepted: Accepted, raw: string, readSent: () => unknown): void {
+    const { exchange, mediaType, scope } = accepted;
+    const { finished } = this.#options;
+    const startedMs = performance.now();
+    let rawKey: RawKey | null = null;
+    if (finished !== null && raw.length <= MAX_RAW_CHARACTERS) {
+      rawKey = { room: roomOf(scope, mediaType, exchange.request.method === 'GET'), text: raw };
+      const known = finished.findRaw(rawKey, Date.now());
+      if (known !== undefined) {
+        sendFinished(exchange, known, finished, startedMs);
+        return;
+      }
+    }
+    this.#answerRead(accepted, rawKey, readSent, startedMs).catch((error: unknown) =>
+      this.#sendError(exchange, mediaType, error),
+    );
+  }
+
+  async #answerRead(accepted: Accepted, rawKey: RawKey | null, readSent: () => unknown, startedMs: number) {
+    const { exchange, scope } = accepted;
+    const { finished } = this.#options;
+    const question = this.#readQuestion(accepted, rawKey, readParameters(readSent()));
+    const { key, usesOrigin } = question;
+    const execute = () => this.#execute(accepted, question);
+    if (key === null || finished === null || this.#executions === null) {
+      sendAnswer(exchange, answerExecuted(await execute(), null, exchange.request));
+      return;
+    }
+    const known = finished.find(key, Date.now());
+    if (known !== undefined) {
+      if (question.rawKey !== null) finished.link(question.rawKey, known);
+      sendFinished(exchange, known, finished, startedMs);
+      return;
+    }
+    const keeping = { key, rawKey: question.rawKey, isPublic: scope.isPublic, usesOrigin };
+    const executed = await this.#executions.run(keeping, execute);
+    const freshUntilMs = this.#executions.freshUntilOf(executed, Date.now());
+    sendAnswer(exchange, answerExecuted(executed, { ...keeping, freshUntilMs }, exchange.request));
+  }
+
+  #readQuestion({ exchange, mediaType, scope }: Accepted, rawKey: RawKey | null, sent: SentParameters): Question {
+    const { request } = exchange;
+    const parameters = this.#persisted.resolve(sent);
+    const document = this.#options.knowDocument(parameters.query);
+    if (request.method === 'GET') refuseWrites(document.facts, parameters.operationName);
+    if (document.facts.operations.size > 0) this.#persisted.remember(sent);
+    const facts = findOperation(document, parameters.operationName);
+    // Requests that are too long to be looked for do not come twice.
+    if (rawKey === null || !facts?.isCacheable) return { sent, parameters, key: null, rawKey: null, usesOrigin: false };
+    const { usesOrigin } = facts;
+    const origin = usesOrigin ? this.#options.readOrigin(request) : null;
+    const key = makeRequestKey(scope, { document, parameters, mediaType, tellsCost: sent.tellsCost, origin });
+    // By its bytes alone it could be the answer of another, who came by another address.
+    return { sent, parameters, key, rawKey: usesOrigin ? null : rawKey, usesOrigin };
+  }
+
+  async #execute({ exchange, mediaType, caller }: Accepted, { sent, parameters }: Question): Promise<Executed> {
+    const record = this.#options.createRecord();
+    const context = this.#options.createContext(exchange, caller, record);
+    const { status, contentType, body } = await execute(this.#options.apollo, parameters, context, mediaType);
+    const told = sent.tellsCost && record.cost !== null ? tellCost(body, record.cost) : body;
+    return { status, contentType, body: told, record, freshness: context.view.readFreshness() };
+  }
+
+  #sendError(exchange: GraphqlExchange, mediaType: ResponseMediaType | null, error: unknown): void {
+    try {
+      sendAnswer(exchange, answerError(error, exchange, mediaType ?? 'application/json', this.#options));
+    } catch (defect) {
+      // When even the failure cannot be told, the connection says so by ending.
+      this.#options.log.error({ requestId: exchange.requestId, err: defect }, 'an answer could not be sent');
+      exchange.response.destroy();
+    }
+  }
 }
 
 /** A GET is repeated, prefetched and followed from links: it never changes anything. */
@@ -80,7 +241,7 @@ async function execute(
   parameters: GraphqlParameters,
   contextValue: RequestContext,
   mediaType: ResponseMediaType,
-): Promise<Answer> {
+): Promise<Pick<Executed, 'status' | 'contentType' | 'body'>> {
   const httpGraphQLRequest: HTTPGraphQLRequest = {
     method: 'POST',
     headers: APOLLO_HEADERS[mediaType],

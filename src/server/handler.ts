@@ -2,15 +2,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { createAuthenticator } from '../access/authenticate.ts';
+import { requireRole } from '../access/authorize.ts';
 import { createDocumentCheck } from '../access/document-limits.ts';
 import type { Config } from '../config/config.ts';
+import type { CacheInvalidation } from '../domain/cache.ts';
 import type { Caller } from '../domain/caller.ts';
 import type { FederationView } from '../federation/answers.ts';
 import { createGatewayMetrics } from '../telemetry/gateway-metrics.ts';
 import { createApollo } from './apollo.ts';
+import { FinishedAnswers } from './finished-answers.ts';
 import { createGraphqlEndpoint } from './graphql-endpoint.ts';
-import { createRoutes } from './routes.ts';
+import { createKnownDocuments } from './known-documents.ts';
+import { OperationRecord } from './operation-record.ts';
+import { createRoutes, readCredentials, readOrigin } from './routes.ts';
 import { buildGatewaySchema } from './schema.ts';
+import { createScopeReader } from './scope.ts';
 import { createWebhookEndpoint } from './webhook-endpoint.ts';
 
 export interface HandlerOptions {
@@ -28,11 +34,15 @@ export interface HandlerOptions {
 
 export interface RequestHandler {
   /** Answers one request; never throws. */
-  handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  handle(request: IncomingMessage, response: ServerResponse): void;
+  /** From this moment on no kept answer is given that it concerns, nor kept that was begun before. */
+  invalidate(invalidation: CacheInvalidation): void;
   /** From now on the gateway is not ready, and connections are closed behind their answer. */
   startDraining(): void;
   close(): Promise<void>;
 }
+
+const NO_ERRORS: readonly string[] = Object.freeze([]);
 
 /** Makes the handler. Rejects when the schema or a resolver is wrong. */
 export async function createHandler({
@@ -43,38 +53,57 @@ export async function createHandler({
   version,
   log,
 }: HandlerOptions): Promise<RequestHandler> {
-  const { limits, introspection, search } = config.server;
+  const { limits, introspection, search, cache } = config.server;
   const metrics = createGatewayMetrics();
   const schema = buildGatewaySchema();
   const { countOperation } = metrics;
   const apollo = createApollo({ schema, introspection, maxCost: limits.cost, log, countOperation });
   await apollo.start();
   let isDraining = false;
+  const finished = cache.responses === null ? null : new FinishedAnswers(cache.responses);
+  const authenticateBy = createAuthenticator(config.auth);
+  const authenticate = (request: IncomingMessage) => authenticateBy(readCredentials(request));
+  const gateway = {
+    version,
+    startedAtMs: Date.now(),
+    readMetrics: metrics.read,
+    countSearch: metrics.countSearch,
+    countView: metrics.countView,
+  };
+  const countOperationAgain = () => countOperation(NO_ERRORS);
   const handle = createRoutes({
     answerGraphql: createGraphqlEndpoint({
       apollo,
-      checkDocument: createDocumentCheck(limits.depth),
+      knowDocument: createKnownDocuments(schema, createDocumentCheck(limits.depth)),
       maxBodyBytes: limits.bodyBytes,
+      finished,
+      authenticate,
+      scopeOf: createScopeReader(),
+      createRecord: () => new OperationRecord(gateway, countOperationAgain),
+      createContext: ({ request, requestId }, caller, record) => ({
+        view: viewFor(caller),
+        caller,
+        requireRole: (role) => requireRole(caller, role),
+        requestId,
+        maxPageSize: search.maxPageSize,
+        origin: readOrigin(request),
+        gateway: record,
+        notes: record,
+      }),
+      readOrigin,
       log,
       countOperation,
     }),
     answerWebhook: createWebhookEndpoint({ registries: config.registries, noteTemplateChange, log }),
-    authenticate: createAuthenticator(config.auth),
+    authenticate,
     viewFor,
-    gateway: {
-      version,
-      startedAtMs: Date.now(),
-      readMetrics: metrics.read,
-      countSearch: metrics.countSearch,
-      countView: metrics.countView,
-    },
-    maxPageSize: search.maxPageSize,
     isReady,
     isDraining: () => isDraining,
     log,
   });
   return {
     handle,
+    invalidate: (invalidation) => finished?.invalidate(invalidation),
     startDraining: () => {
       isDraining = true;
     },

@@ -11,7 +11,7 @@ export interface ListenOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
-  readonly handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
 }
 
 export interface Listener {
@@ -25,7 +25,7 @@ export interface Listener {
 export async function listen({ host, port, handle }: ListenOptions): Promise<Listener> {
   const server = createServer(
     { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS },
-    (request, response) => void handle(request, response),
+    handle,
   );
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(port, host, () => {

@@ -1,4 +1,5 @@
 /** Which of the two media types of GraphQL over HTTP a client gets. */
+import { LRUCache } from 'lru-cache';
 
 export type ResponseMediaType = 'application/json' | 'application/graphql-response+json';
 
@@ -10,12 +11,26 @@ interface Range {
   readonly position: number;
 }
 
+/** Verdicts by header text: clients send the same over and over. Longer ones than any browser's are judged anew. */
+const REMEMBERED_HEADERS = 200;
+const MAX_REMEMBERED_CHARACTERS = 300;
+const remembered = new LRUCache<string, { readonly chosen: ResponseMediaType | null }>({ max: REMEMBERED_HEADERS });
+
 /**
  * Chooses by the header `Accept` (RFC 9110, section 12.5.1): by quality, then by what the client names first. Without a
  * header it is application/json, as GraphQL over HTTP asks for. null: neither is acceptable.
  */
 export function chooseMediaType(accept: string | undefined): ResponseMediaType | null {
-  if (accept === undefined || accept.trim() === '' || accept === '*/*') return 'application/json';
+  if (accept === undefined || accept === '*/*' || accept === 'application/json') return 'application/json';
+  const known = remembered.get(accept);
+  if (known !== undefined) return known.chosen;
+  const chosen = chooseByRanges(accept);
+  if (accept.length <= MAX_REMEMBERED_CHARACTERS) remembered.set(accept, { chosen });
+  return chosen;
+}
+
+function chooseByRanges(accept: string): ResponseMediaType | null {
+  if (accept.trim() === '') return 'application/json';
   const ranges = accept.split(',').map(parseRange);
   let best: { mediaType: ResponseMediaType; range: Range } | null = null;
   for (const mediaType of MEDIA_TYPES) {

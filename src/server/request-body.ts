@@ -8,16 +8,10 @@ const CHARSET = /(?:^|;)\s*charset\s*=\s*"?([^\s;"]+)"?/i;
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/**
- * Reads and parses a JSON body of `maxBytes` at most. Throws RequestError: 415 for another media type, charset or
- * encoding, 413 for one that is too large, 400 for one that is no JSON or no UTF-8.
- */
-export async function readJsonBody(request: IncomingMessage, maxBytes: number): Promise<unknown> {
-  checkMediaType(request);
-  return parseJsonBody(await readBody(request, maxBytes));
-}
+/** Media types that were found to be in order. */
+const knownMediaTypes = new Set(['application/json', 'application/json; charset=utf-8']);
 
-/** Throws RequestError (400) for what is no JSON or no UTF-8. */
+/** Throws RequestError with status 400 for bytes that are no JSON or no UTF-8. */
 export function parseJsonBody(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(decoder.decode(bytes));
@@ -26,8 +20,24 @@ export function parseJsonBody(bytes: Uint8Array): unknown {
   }
 }
 
-function checkMediaType(request: IncomingMessage): void {
-  const [, essence, parameters] = MEDIA_TYPE.exec(request.headers['content-type'] ?? '') ?? [];
+/**
+ * Throws RequestError: 415 for another media type, charset or encoding than JSON in UTF-8 as it is, 413 where the body says
+ * that it has more than `maxBytes`.
+ */
+export function checkBodyHeaders({ headers }: Pick<IncomingMessage, 'headers'>, maxBytes: number): void {
+  const mediaType = headers['content-type'];
+  if (mediaType === undefined || !knownMediaTypes.has(mediaType)) checkMediaType(mediaType ?? '');
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new RequestError(415, 'content-encoding', 'The body must be sent without content encoding.', {
+      'Accept-Encoding': 'identity',
+    });
+  }
+  if (Number(headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+}
+
+function checkMediaType(mediaType: string): void {
+  const [, essence, parameters] = MEDIA_TYPE.exec(mediaType) ?? [];
   const charset = CHARSET.exec(parameters ?? '')?.[1]?.toLowerCase() ?? 'utf-8';
   if (essence?.toLowerCase() !== 'application/json' || (charset !== 'utf-8' && charset !== 'utf8')) {
     throw new RequestError(
@@ -39,35 +49,54 @@ function checkMediaType(request: IncomingMessage): void {
       },
     );
   }
-  const encoding = request.headers['content-encoding'] ?? 'identity';
-  if (encoding.toLowerCase() !== 'identity') {
-    throw new RequestError(415, 'content-encoding', 'The body must be sent without content encoding.', {
-      'Accept-Encoding': 'identity',
-    });
-  }
+}
+
+// What is left of it is read and dropped by node once the answer is out, so that the client gets to read that answer.
+function tooLarge(maxBytes: number): RequestError {
+  return new RequestError(413, 'body', `The body must have ${maxBytes} bytes at most; this one has more.`);
 }
 
 /** The bytes as they came. Throws RequestError: 413 where they are more than `maxBytes`, 400 where they end too early. */
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
-  // What is left of it is read and dropped by node once the answer is out, so that the client gets to read that answer.
-  const tooLarge = () =>
-    new RequestError(413, 'body', `The body must have ${maxBytes} bytes at most; this one has more.`);
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    const finish = (error: RequestError | null) => {
-      request.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken);
-      if (error === null) resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks));
-      else reject(error);
-    };
-    const onData = (chunk: Buffer) => {
-      length += chunk.byteLength;
-      if (length > maxBytes) finish(tooLarge());
-      else chunks.push(chunk);
-    };
-    const onEnd = () => finish(null);
-    const onBroken = () => finish(new RequestError(400, 'body', 'The body ended before it was complete.'));
-    request.on('data', onData).on('end', onEnd).on('error', onBroken).on('close', onBroken);
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  return new Promise((resolve, reject) => collectBody(request, maxBytes, resolve, reject));
+}
+
+/**
+ * Reads the body and calls one of the two, once: `onBytes` with all of it, or `onError` where it is larger than `maxBytes`
+ * (413) or ends before it is complete (400). No promise: one for each request is felt.
+ */
+export function collectBody(
+  request: IncomingMessage,
+  maxBytes: number,
+  onBytes: (bytes: Buffer) => void,
+  onError: (error: RequestError) => void,
+): void {
+  const expected = Number(request.headers['content-length'] ?? 0);
+  let first: Buffer | null = null;
+  const later: Buffer[] = [];
+  let length = 0;
+  let isDone = false;
+  request.on('data', (chunk: Buffer) => {
+    if (isDone) return;
+    length += chunk.byteLength;
+    if (length > maxBytes) {
+      isDone = true;
+      onError(tooLarge(maxBytes));
+    } else if (first === null) first = chunk;
+    else later.push(chunk);
+    // Most bodies come in one piece, and are not waited for any more. Without a listener for errors one that breaks off
+    // just closes.
+    if (length !== expected && later.length === 0) request.on('close', onClose);
   });
+  request.on('end', () => {
+    if (isDone) return;
+    isDone = true;
+    onBytes(first !== null && later.length === 0 ? first : Buffer.concat(first === null ? later : [first, ...later]));
+  });
+  function onClose(): void {
+    if (isDone) return;
+    isDone = true;
+    onError(new RequestError(400, 'body', 'The body ended before it was complete.'));
+  }
 }

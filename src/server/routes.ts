@@ -1,54 +1,62 @@
 /** What the gateway answers at which path. */
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
-import type { GatewayStatus, RequestContext } from '../../resolvers/context.ts';
 import type { Credentials } from '../access/authenticate.ts';
-import { requireRole } from '../access/authorize.ts';
 import type { Caller } from '../domain/caller.ts';
 import type { FederationView } from '../federation/answers.ts';
 import { internalError, translateError } from './client-errors.ts';
 import { answerContent } from './content-endpoint.ts';
 import { answerExplorer } from './explorer.ts';
 import type { GraphqlExchange } from './graphql-endpoint.ts';
+import { chooseRequestId } from './request-id.ts';
 import { type Answer, type Exchange, errorAnswer, JSON_TYPE, sendAnswer } from './responses.ts';
 
 export interface RouteOptions {
-  readonly answerGraphql: (exchange: GraphqlExchange) => Promise<Answer>;
+  readonly answerGraphql: (exchange: GraphqlExchange) => void;
   /** Is given what stands behind "/webhooks/". */
   readonly answerWebhook: (request: IncomingMessage, registryName: string) => Promise<Answer>;
-  readonly authenticate: (credentials: Credentials) => Caller;
+  /** Throws Unauthenticated. */
+  readonly authenticate: (request: IncomingMessage) => Caller;
   readonly viewFor: (caller: Caller) => FederationView;
-  readonly gateway: GatewayStatus;
-  readonly maxPageSize: number;
   /** Whether every registry was tried once, however it answered. */
   readonly isReady: () => boolean;
   readonly isDraining: () => boolean;
   readonly log: Logger;
 }
 
-// What a client may call its request; anything else gets an id of ours.
-const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 // A host name or address, and a port.
 const HOST = /^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 
 /** Makes the handler of all requests. It never throws and always answers. */
-export function createRoutes(
-  options: RouteOptions,
-): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-  return async (request, response) => {
-    const exchange: Exchange = {
+export function createRoutes(options: RouteOptions): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
+    const url = readTarget(request.url);
+    const mark = url.indexOf('?');
+    const path = mark < 0 ? url : url.slice(0, mark);
+    const exchange: GraphqlExchange = {
+      request,
       response,
-      requestId: readRequestId(request),
+      requestId: chooseRequestId(request.headers['x-request-id']),
       headOnly: request.method === 'HEAD',
       mustClose: options.isDraining,
+      search: mark < 0 ? '' : url.slice(mark),
     };
     try {
-      sendAnswer(exchange, await route(request, exchange.requestId, options));
+      if (path === '/graphql') options.answerGraphql(exchange);
+      else {
+        route(request, path, options)
+          .then((answer) => sendAnswer(exchange, answer))
+          .catch((error: unknown) => sendFailure(error, exchange, options.log));
+      }
     } catch (error) {
       sendFailure(error, exchange, options.log);
     }
   };
+}
+
+/** A request target may name the whole address (RFC 9112, section 3.2.2); who is meant is what listens here. */
+function readTarget(target = '/'): string {
+  return target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?#]*(?=[/?]|$)/i, '') || '/';
 }
 
 /** The last resort: when even the failure cannot be told, the connection says so by ending. */
@@ -61,23 +69,11 @@ function sendFailure(error: unknown, exchange: Exchange, log: Logger): void {
   }
 }
 
-async function route(request: IncomingMessage, requestId: string, options: RouteOptions): Promise<Answer> {
-  // A request target may name the whole address (RFC 9112, section 3.2.2); who is meant is what listens here.
-  const url = (request.url ?? '/').replace(/^https?:\/\/[^/?#]*(?=[/?]|$)/i, '') || '/';
-  const mark = url.indexOf('?');
-  const path = mark < 0 ? url : url.slice(0, mark);
-  if (path === '/graphql') {
-    return options.answerGraphql({
-      request,
-      requestId,
-      search: mark < 0 ? '' : url.slice(mark),
-      createContext: () => createContext(request, requestId, options),
-    });
-  }
+async function route(request: IncomingMessage, path: string, options: RouteOptions): Promise<Answer> {
   if (path === '/healthz') return whenRead(request, () => statusAnswer(200, 'ok'));
   if (path.startsWith('/webhooks/')) return options.answerWebhook(request, path.slice('/webhooks/'.length));
   // Whoever is denied is told nothing of the rest, not even what there is.
-  const caller = options.authenticate(readCredentials(request));
+  const caller = options.authenticate(request);
   if (path === '/readyz') return whenRead(request, () => answerReadiness(options));
   if (path.startsWith('/content/')) {
     const rest = path.slice('/content/'.length);
@@ -103,31 +99,14 @@ function statusAnswer(status: number, word: string): Answer {
   return { status, contentType: JSON_TYPE, body: `${JSON.stringify({ status: word })}\n` };
 }
 
-function createContext(request: IncomingMessage, requestId: string, options: RouteOptions): RequestContext {
-  const caller = options.authenticate(readCredentials(request));
-  return {
-    view: options.viewFor(caller),
-    caller,
-    requireRole: (role) => requireRole(caller, role),
-    requestId,
-    maxPageSize: options.maxPageSize,
-    origin: readOrigin(request),
-    gateway: options.gateway,
-  };
-}
-
-function readCredentials({ headers }: IncomingMessage): Credentials {
+/** What a request says of who sends it. */
+export function readCredentials({ headers }: IncomingMessage): Credentials {
   const apiKey = headers['x-api-key'];
   return { authorization: headers.authorization, apiKey: Array.isArray(apiKey) ? apiKey.join(',') : apiKey };
 }
 
-function readRequestId({ headers }: IncomingMessage): string {
-  const given = headers['x-request-id'];
-  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
-}
-
 /** As the client reached us, behind a proxy too. It only ever shows in the answer to the client that sent it. */
-function readOrigin({ headers }: IncomingMessage): string | null {
+export function readOrigin({ headers }: IncomingMessage): string | null {
   const { host } = headers;
   if (host === undefined || !HOST.test(host)) return null;
   return `${headers['x-forwarded-proto'] === 'https' ? 'https' : 'http'}://${host}`;
@@ -150,6 +129,7 @@ function answerFailure(error: unknown, requestId: string, log: Logger): Answer {
     case 'BAD_USER_INPUT':
     case 'BAD_CURSOR':
     case 'QUERY_TOO_COMPLEX':
+    case 'PERSISTED_QUERY_NOT_FOUND':
       return errorAnswer(400, code, message);
     case 'INTERNAL_SERVER_ERROR':
       return errorAnswer(500, code, message);

@@ -69,7 +69,7 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
     promise: 'speaks HTTP and GraphQL to clients and never to a registry',
     may: [
       ...['resolvers/', 'src/access/', 'src/domain/', 'src/federation/answers.ts', 'src/config/config.ts'],
-      ...['src/telemetry/', 'node:*', 'pino'],
+      ...['src/telemetry/', 'node:*', 'pino', 'lru-cache'],
       ...['graphql', '@apollo/server', '@graphql-tools/schema', '@graphql-yoga/render-graphiql'],
     ],
   },

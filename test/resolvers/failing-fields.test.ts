@@ -49,6 +49,7 @@ function createContext(): RequestContext {
     requestId: 'request-1',
     maxPageSize: 100,
     origin: 'http://gateway.example',
+    notes: { cost: null, isWhole: false },
     gateway: {
       version: '0.0.0',
       startedAtMs: 0,

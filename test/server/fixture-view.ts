@@ -194,6 +194,7 @@ export function createFixtureView(replaced: Partial<FederationView> = {}): Fixtu
     categories: counted('categories', () => [{ name: 'ml', count: 3, registries }]),
     invalidateCache: counted('invalidateCache', () => 3),
     registriesOfTypes: (types) => registries.filter(({ source }) => types === null || types.includes(source.info.type)),
+    readFreshness: () => ({ freshUntilMs: 0, registryNames: new Set(), sinceMs: 0 }),
     ...replaced,
   };
 }

@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { parseConfigObject } from '../../src/config/load.ts';
 import type { Caller } from '../../src/domain/caller.ts';
 import type { FederationView } from '../../src/federation/answers.ts';
-import { createHandler } from '../../src/server/handler.ts';
+import { createHandler, type RequestHandler } from '../../src/server/handler.ts';
 import { listen } from '../../src/server/listen.ts';
 import { type Ask, createAsk } from './ask.ts';
 import { createFixtureView } from './fixture-view.ts';
@@ -14,6 +14,7 @@ export interface ServedFixture extends AsyncDisposable {
   readonly logLines: Record<string, unknown>[];
   readonly ask: Ask;
   startDraining(): void;
+  invalidate: RequestHandler['invalidate'];
 }
 
 export interface ServeFixtureOptions {
@@ -44,6 +45,7 @@ export async function serveFixture(options: ServeFixtureOptions = {}): Promise<S
     origin: listener.origin,
     logLines,
     startDraining: handler.startDraining,
+    invalidate: handler.invalidate,
     ask: createAsk(listener.origin),
     async [Symbol.asyncDispose]() {
       await listener.close(1000);

@@ -1,0 +1,50 @@
+/** What one operation counted and cost, so that it can be counted again when its answer is given again. */
+import type { GatewayReading, GatewayStatus, OperationNotes } from '../../resolvers/context.ts';
+import type { Template } from '../domain/template.ts';
+
+type ViewedTemplate = Pick<Template, 'name' | 'registryName'>;
+
+/** Stands for the gateway in one operation: passes on what it is told, and remembers it. */
+export class OperationRecord implements GatewayStatus, OperationNotes {
+  cost: number | null = null;
+  isWhole = false;
+  searches = 0;
+  readonly views: ViewedTemplate[] = [];
+  readonly #gateway: GatewayStatus;
+  readonly #countOperation: () => void;
+
+  /** `countOperation`: told of an operation that ended well. */
+  constructor(gateway: GatewayStatus, countOperation: () => void) {
+    this.#gateway = gateway;
+    this.#countOperation = countOperation;
+  }
+
+  get version(): string {
+    return this.#gateway.version;
+  }
+
+  get startedAtMs(): number {
+    return this.#gateway.startedAtMs;
+  }
+
+  readMetrics(windowMs: number): GatewayReading {
+    return this.#gateway.readMetrics(windowMs);
+  }
+
+  countSearch(tookMs: number): void {
+    this.searches += 1;
+    this.#gateway.countSearch(tookMs);
+  }
+
+  countView({ name, registryName }: ViewedTemplate): void {
+    this.views.push({ name, registryName });
+    this.#gateway.countView({ name, registryName });
+  }
+
+  /** Counts the operation once more, with all that it counted: each search with its time in milliseconds. */
+  countAgain(tookMs: number): void {
+    this.#countOperation();
+    for (let search = 0; search < this.searches; search += 1) this.#gateway.countSearch(tookMs);
+    for (const view of this.views) this.#gateway.countView(view);
+  }
+}

@@ -12,7 +12,9 @@ import { compileClaims } from './claims.ts';
 import { LookUps } from './look-up.ts';
 import { SearchEngine } from './search-engine.ts';
 import { followTemplateChange } from './template-change.ts';
+import type { Usage } from './usage.ts';
 import { sortVersions } from './versions.ts';
+import { Warming } from './warming.ts';
 
 export interface FederationOptions {
   /** All registries, in resolution order. */
@@ -22,6 +24,10 @@ export interface FederationOptions {
   readonly secrets: readonly string[];
   /** What keeps the registries' answers; null: nothing does. */
   readonly cache?: ChangingCache | null;
+  /** Whether windows are asked for before a walk comes to them; not, where it is not said. */
+  readonly readsAhead?: boolean;
+  /** Counts what is asked for; null: nobody does. */
+  readonly usage?: Usage | null;
   /** How long the list of a registry's names is believed; 24 hours where it is not said. */
   readonly catalogLifetimeMs?: (registryName: string) => number;
   /** The wall clock, milliseconds since the epoch. */
@@ -36,6 +42,8 @@ export interface Federation {
    * out is from before. Gives how many kept answers were dropped for it. Throws RangeError for an unknown registry.
    */
   noteTemplateChange(registryName: string, name: string): Promise<number>;
+  /** Reads ahead of time what will be asked for. */
+  readonly warming: Warming;
   /** Settles when no background work is under way. */
   close(): Promise<void>;
 }
@@ -48,8 +56,18 @@ const MAX_SUGGESTION_DISTANCE = 4;
 /** Joins registries into one federation. */
 export function createFederation(options: FederationOptions): Federation {
   const isClaimedElsewhere = compileClaims(options.sources.map(({ info }) => info));
-  const { search, secrets, sources, cache = null, catalogLifetimeMs = () => DAY_MS, now = Date.now } = options;
-  const engine = new SearchEngine({ sources, search, secrets, isClaimedElsewhere, catalogLifetimeMs, now });
+  const {
+    search,
+    secrets,
+    sources,
+    cache = null,
+    readsAhead = false,
+    usage = null,
+    catalogLifetimeMs = () => DAY_MS,
+    now = Date.now,
+  } = options;
+  const parts = { sources, search, secrets, isClaimedElsewhere, catalogLifetimeMs, readsAhead, usage, now };
+  const engine = new SearchEngine(parts);
   const unlisten = cache?.onInvalidated((invalidation) => engine.noteChange(invalidation));
   return {
     viewFor: (caller) => {
@@ -63,13 +81,14 @@ export function createFederation(options: FederationOptions): Federation {
         catalogOf: (name) => engine.catalogOf(name),
       });
       const seesAll = visible.length === sources.length;
-      return new CallerView({ registries, engine, lookUps, search, cache, seesAll });
+      return new CallerView({ registries, engine, lookUps, usage, search, cache, seesAll });
     },
     noteTemplateChange: async (registryName, name) => {
       const source = sources.find(({ info }) => info.name === registryName);
       if (source === undefined) throw new RangeError(`registryName must be a registry, got "${registryName}"`);
       return cache === null ? 0 : await followTemplateChange(source, name, cache, search.timeout);
     },
+    warming: new Warming({ sources, engine, isClaimedElsewhere }),
     close: () => {
       unlisten?.();
       return engine.close();
@@ -81,6 +100,7 @@ interface CallerViewParts {
   readonly registries: readonly VisibleRegistry[];
   readonly engine: SearchEngine;
   readonly lookUps: LookUps;
+  readonly usage: Usage | null;
   readonly search: SearchConfig;
   readonly cache: ChangingCache | null;
   /** There is no registry that the caller may not see. */
@@ -91,14 +111,16 @@ class CallerView implements FederationView {
   readonly registries: readonly VisibleRegistry[];
   readonly #engine: SearchEngine;
   readonly #lookUps: LookUps;
+  readonly #usage: Usage | null;
   readonly #config: SearchConfig;
   readonly #cache: ChangingCache | null;
   readonly #seesAll: boolean;
 
-  constructor({ registries, engine, lookUps, search, cache, seesAll }: CallerViewParts) {
+  constructor({ registries, engine, lookUps, usage, search, cache, seesAll }: CallerViewParts) {
     this.registries = registries;
     this.#engine = engine;
     this.#lookUps = lookUps;
+    this.#usage = usage;
     this.#config = search;
     this.#cache = cache;
     this.#seesAll = seesAll;
@@ -138,7 +160,15 @@ class CallerView implements FederationView {
 
   async lookUpTemplate(name: string, version: string | null, registryName: string | null): Promise<Template | null> {
     if (registryName !== null) this.registryNamed(registryName, 'registry');
+    this.#noteLookUp(name, version, registryName);
     return await this.#lookUps.load(name, version, registryName);
+  }
+
+  #noteLookUp(name: string, version: string | null, registryName: string | null): void {
+    if (this.#usage === null) return;
+    const registries = this.registries.map(({ source }) => source.info.name);
+    const used = { registries, name, version, registryName };
+    this.#usage.lookUps.note(JSON.stringify(used), () => used);
   }
 
   registryOf(template: Template): VisibleRegistry {

@@ -38,7 +38,11 @@ export function assembleConfig(
       search,
       limits: { depth: limits.depth, cost: limits.cost, bodyBytes: limits.bodyBytes },
       introspection,
-      cache: { memory: cache.memory, disk: cache.disk === 'off' ? null : cache.disk },
+      cache: {
+        memory: cache.memory,
+        disk: cache.disk === 'off' ? null : cache.disk,
+        warm: cache.warm === 'off' ? null : cache.warm,
+      },
       secrets,
     },
     registries: assembleRegistries(document.registries, files),

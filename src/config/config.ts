@@ -81,8 +81,11 @@ export interface Config {
     readonly search: SearchConfig;
     readonly limits: { readonly depth: number; readonly cost: number; readonly bodyBytes: number };
     readonly introspection: boolean;
-    /** Bytes of registries' answers that are kept; `disk` null: none on the disk. */
-    readonly cache: { readonly memory: number; readonly disk: number | null };
+    /**
+     * Bytes of registries' answers that are kept; `disk` null: none on the disk. `warm`: how many searches and look-ups are
+     * kept warm; null: nothing is asked for ahead of its use.
+     */
+    readonly cache: { readonly memory: number; readonly disk: number | null; readonly warm: number | null };
     /** Seals cursors: the first writes, all of them read. Never empty. */
     readonly secrets: readonly string[];
   };

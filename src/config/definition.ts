@@ -124,6 +124,13 @@ const serverSettings = mapping({
       })
       .prefault('256mb')
       .meta({ description: 'In the data directory, so that a restart begins with what was known; or off.' }),
+    warm: z
+      .union([z.literal('off'), count({ min: 1, max: 200 })], { error: 'a whole number from 1 to 200, or off' })
+      .prefault(100)
+      .meta({
+        description:
+          'How many of the most used searches, and of the most used look-ups, are fetched before they are asked for.',
+      }),
   })
     .prefault({})
     .meta({ description: 'How much of the answers of registries is kept.' }),

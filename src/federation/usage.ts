@@ -58,9 +58,9 @@ export class TopUsed<T> {
     this.#scaleFromMs = now();
   }
 
-  /** Counts one use, or `count` of them as they count today. `makeItem` is called for what has no counter yet. */
-  note(key: string, makeItem: () => T, count = 1): void {
-    const weight = count * this.#weightOfNow();
+  /** Counts one use, or `count` of them as they counted `agoMs` milliseconds ago. `makeItem` is called for what has no counter yet. */
+  note(key: string, makeItem: () => T, count = 1, agoMs = 0): void {
+    const weight = count * this.#weightOfNow() * 2 ** -(Math.max(0, agoMs) / HALF_LIFE_MS);
     const known = this.#counters.get(key);
     if (known !== undefined) known.weight += weight;
     else if (key.length <= MAX_KEY_LENGTH) this.#admit(key, makeItem(), weight);

@@ -5,6 +5,8 @@ import { relaySource } from './relayed-source.ts';
 
 /** An answer that expires within this time is asked for again while it is still good. */
 export const REFRESH_BEFORE_MS = 60_000;
+/** But not before this part of its lifetime is over: what lives shortly would always be about to expire. */
+const LEAST_USE = 0.75;
 
 /** What was read of one registry. */
 export interface WarmCounts {
@@ -20,18 +22,33 @@ export interface WarmCounts {
 
 export class WarmReading {
   readonly #counts = new Map<string, WarmCounts>();
+  readonly #underWay = new Set<Promise<void>>();
   /** Until when all that was read is fresh, on the clock of `Date.now()`; 0: something is not, or failed. */
   freshUntilMs = Number.POSITIVE_INFINITY;
 
   /** The same registry, read from spare budget alone; what is about to expire is asked for again. */
   wrap(source: RegistrySource): RegistrySource {
     const counts = this.countsOf(source.info.name);
-    return relaySource(source, (call, options) => this.#read(counts, call, options));
+    return relaySource(source, (call, options) => {
+      const read = this.#read(counts, call, options);
+      const settled = read.then(
+        () => undefined,
+        () => undefined,
+      );
+      this.#underWay.add(settled);
+      void settled.then(() => this.#underWay.delete(settled));
+      return read;
+    });
   }
 
   /** What was read of each registry so far. */
   get counts(): readonly WarmCounts[] {
     return [...this.#counts.values()];
+  }
+
+  /** Resolves when every read has ended, those too that whoever began them did not wait for. */
+  async whenRead(): Promise<void> {
+    await Promise.all(this.#underWay);
   }
 
   countsOf(registryName: string): WarmCounts {
@@ -51,8 +68,7 @@ export class WarmReading {
     const background = { ...options, background: true };
     try {
       let answer = await call(background);
-      const isKept = answer.cache === 'HIT' || answer.cache === 'STALE';
-      if (isKept && answer.staleBecause === null && answer.freshUntilMs < sinceMs + REFRESH_BEFORE_MS) {
+      if (answer.staleBecause === null && isExpiring(answer, sinceMs)) {
         answer = await call({ ...background, notBeforeMs: Math.max(sinceMs, options.notBeforeMs ?? 0) });
       }
       this.#note(counts, answer);
@@ -77,4 +93,11 @@ export class WarmReading {
     counts.failed += 1;
     if (!counts.reasons.includes(type)) counts.reasons.push(type);
   }
+}
+
+/** Whether a kept answer should be asked for again: it has expired, or does so in a moment. */
+function isExpiring({ cache, fetchedAtMs, freshUntilMs }: Answer<unknown>, nowMs: number): boolean {
+  if (cache === 'STALE') return true;
+  const lifetimeMs = freshUntilMs - fetchedAtMs;
+  return cache === 'HIT' && freshUntilMs - nowMs < Math.min(REFRESH_BEFORE_MS, lifetimeMs * (1 - LEAST_USE));
 }

@@ -1,12 +1,13 @@
 /** Reads ahead of time what will be asked for, as those who ask will read it, from the registries' spare budgets alone. */
 import { RegistriesUnavailable, RegistryFailure, TemplateWithdrawn } from '../domain/errors.ts';
 import type { RegistrySource } from '../domain/registry.ts';
+import { NO_CRITERIA, type SearchRequest } from '../domain/search.ts';
 import type { VisibleRegistry } from './answers.ts';
 import type { IsClaimedElsewhere } from './claims.ts';
 import { LookUps } from './look-up.ts';
 import type { SearchEngine } from './search-engine.ts';
-import type { UsedLookUp, UsedSearch } from './usage.ts';
-import type { WarmReading } from './warm-reading.ts';
+import type { Usage, UsedLookUp, UsedSearch } from './usage.ts';
+import { type WarmCounts, WarmReading } from './warm-reading.ts';
 
 export interface WarmingOptions {
   /** All registries, in resolution order. */
@@ -14,6 +15,19 @@ export interface WarmingOptions {
   readonly engine: SearchEngine;
   readonly isClaimedElsewhere: IsClaimedElsewhere | null;
 }
+
+/** What warming everything has come to. */
+export interface WarmedFederation {
+  /** In resolution order. */
+  readonly registries: readonly WarmCounts[];
+  readonly searches: number;
+  readonly templates: number;
+}
+
+/** Where nobody waits a slow registry may take its time. */
+const PATIENCE_MS = 30_000;
+/** Page size where a client gives none (the contract's schema). */
+const PAGE_SIZE = 20;
 
 /** None of these rejects for what a registry does: the reading has the account. Times to wait are milliseconds. */
 export class Warming {
@@ -23,9 +37,22 @@ export class Warming {
     this.#options = options;
   }
 
-  /** The names of all registries, in resolution order. */
-  get registryNames(): readonly string[] {
-    return this.#options.sources.map(({ info }) => info.name);
+  /**
+   * Everything: categories, lists of names, what is used most (`most` searches and look-ups), and the first page of each of
+   * `queries` as a client without further wishes gets it. Names that `queries` repeat are read once.
+   */
+  async warmAll(usage: Usage, queries: readonly string[], most: number): Promise<WarmedFederation> {
+    const reading = new WarmReading();
+    const registries = this.#options.sources.map(({ info }) => info.name);
+    for (const name of registries) reading.countsOf(name);
+    await this.warmCategories(reading, PATIENCE_MS);
+    await this.warmNames(reading);
+    const given = [...new Set(queries)].map((query) => ({ registries, request: requestOf(query) }));
+    const searches = [...usage.searches.list(most).map(({ item }) => item), ...given];
+    for (const search of searches) await this.warmSearch(search, reading, PATIENCE_MS);
+    const lookUps = usage.lookUps.list(most);
+    for (const { item } of lookUps) await this.warmLookUp(item, reading, PATIENCE_MS);
+    return { registries: reading.counts, searches: searches.length, templates: lookUps.length };
   }
 
   /** The page of a search, from the registries that are still there. */
@@ -33,6 +60,7 @@ export class Warming {
     const asked = this.#wrap(registries, reading);
     const unbound = { ...request, require: [], timeoutMs };
     await ignoreRegistries(this.#options.engine.searchInBackground(asked, unbound));
+    await reading.whenRead();
   }
 
   async warmLookUp(used: UsedLookUp, reading: WarmReading, timeoutMs: number): Promise<void> {
@@ -45,6 +73,7 @@ export class Warming {
       catalogOf: (name) => engine.catalogOf(name),
     });
     await ignoreRegistries(lookUps.load(used.name, used.version, used.registryName));
+    await reading.whenRead();
   }
 
   /** The categories of every registry. */
@@ -72,6 +101,18 @@ export class Warming {
       .filter((source) => names.includes(source.info.name) && source.canAnswer())
       .map((source, index) => ({ source: reading.wrap(source), priority: index + 1 }));
   }
+}
+
+function requestOf(query: string): SearchRequest {
+  return {
+    query,
+    filter: { ...NO_CRITERIA, registries: null, registryTypes: null },
+    order: { field: query === '' ? 'POPULARITY' : 'RELEVANCE', direction: 'DESC' },
+    page: { direction: 'FORWARD', count: PAGE_SIZE, cursor: null },
+    collapse: true,
+    require: [],
+    timeoutMs: null,
+  };
 }
 
 /** A registry that does not answer, or not with what was hoped for, is warmed another time. */

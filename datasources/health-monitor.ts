@@ -139,6 +139,7 @@ export class HealthMonitor {
       },
       deadlineMs: Number.POSITIVE_INFINITY,
       notBeforeMs: 0,
+      purpose: null,
       etag: null,
       waiters: { latestDeadlineMs: Number.POSITIVE_INFINITY, background: true },
       attempt: null,

@@ -121,7 +121,7 @@ class RestRegistry implements RegistrySource {
           names: request.names ?? null,
         },
         timeoutMs: config.timeouts.search,
-        lifetimeMs: config.cache.search,
+        lifetimeMs: options.purpose === 'NAMES' ? config.cache.catalog : config.cache.search,
         absence: 'FAILURE',
         parse: (body) => {
           const json = this.#readJson(body);
@@ -251,6 +251,7 @@ class RestRegistry implements RegistrySource {
     const response = await this.#parts.upstream.call({
       operation: endpoint.operation,
       path: endpoint.path,
+      purpose: options.purpose ?? null,
       subject: endpoint.subject,
       accept: endpoint.accept ?? 'application/json',
       maxBytes: endpoint.maxBytes ?? MAX_ANSWER_BYTES,

@@ -7,10 +7,17 @@ import packageJson from '../package.json' with { type: 'json' };
 import { AnswerCache } from './cache/answer-cache.ts';
 import type { Config } from './config/config.ts';
 import { createFederation } from './federation/federation.ts';
+import { Usage } from './federation/usage.ts';
+import type { WarmedFederation } from './federation/warming.ts';
 import { createHandler } from './server/handler.ts';
+import { readUsage, writeUsage } from './warming/usage-file.ts';
+import { Warmer } from './warming/warmer.ts';
+
+export type { WarmedFederation };
 
 /** In the data directory. */
 const CACHE_FILE = 'cache.sqlite';
+const USAGE_FILE = 'usage.json';
 
 export interface Gateway {
   /** Answers one HTTP request; never throws. */
@@ -30,9 +37,7 @@ export interface GatewayOverrides {
  * credentials cannot be used; that a registry cannot be reached is no reason.
  */
 export async function createGateway(config: Config, { log }: GatewayOverrides): Promise<Gateway> {
-  const { memory, disk } = config.server.cache;
-  const file = disk === null ? null : { path: join(config.dataDirectory, CACHE_FILE), maxBytes: disk };
-  const cache = new AnswerCache({ memoryBytes: memory, disk: file, log });
+  const cache = openCache(config, log);
   try {
     return await assembleGateway(config, cache, log);
   } catch (error) {
@@ -41,24 +46,16 @@ export async function createGateway(config: Config, { log }: GatewayOverrides): 
   }
 }
 
+function openCache({ dataDirectory, server }: Config, log: Logger): AnswerCache {
+  const { memory, disk } = server.cache;
+  const file = disk === null ? null : { path: join(dataDirectory, CACHE_FILE), maxBytes: disk };
+  return new AnswerCache({ memoryBytes: memory, disk: file, log });
+}
+
 /** Closing the gateway closes the cache. */
 async function assembleGateway(config: Config, cache: AnswerCache, log: Logger): Promise<Gateway> {
-  const registries = openRegistries(config.registries, { logger: log, cache });
-  const { search, secrets } = config.server;
-  const lifetimes = new Map(config.registries.map(({ name, cache }) => [name, cache.catalog]));
-  const federation = createFederation({
-    sources: registries.sources,
-    search,
-    secrets,
-    cache,
-    catalogLifetimeMs: (name) => lifetimes.get(name) ?? 0,
-  });
-  const close = async () => {
-    // Reads that go on in the background end with their connections; waited for first, they would hold up a stop.
-    const settled = federation.close();
-    await registries.close();
-    await settled;
-  };
+  const joined = joinRegistries(config, cache, log);
+  const { federation, registries, warmer } = joined;
   try {
     let isReady = false;
     const handler = await createHandler({
@@ -70,6 +67,11 @@ async function assembleGateway(config: Config, cache: AnswerCache, log: Logger):
       log,
     });
     const forgetListener = cache.onInvalidated((invalidation) => handler.invalidate(invalidation));
+    // What a disk has is looked at first: it is not asked for.
+    Promise.all([registries.whenTriedOnce(), cache.whenListed()]).then(
+      () => warmer?.start(),
+      (error: unknown) => log.error({ err: error }, 'nothing is kept warm because of a defect'),
+    );
     registries.whenTriedOnce().then(
       () => {
         isReady = true;
@@ -82,12 +84,85 @@ async function assembleGateway(config: Config, cache: AnswerCache, log: Logger):
       close: async () => {
         forgetListener();
         await handler.close();
-        await close();
+        await joined.close();
         await cache.close();
       },
     };
   } catch (error) {
-    await close();
+    await joined.close();
     throw error;
+  }
+}
+
+/** The registries of a configuration as one federation, with what keeps it warm; closing leaves the cache open. */
+function joinRegistries(config: Config, cache: AnswerCache, log: Logger) {
+  const registries = openRegistries(config.registries, { logger: log, cache });
+  const { search, secrets } = config.server;
+  const { warm, disk } = config.server.cache;
+  const usageFile = disk === null ? null : join(config.dataDirectory, USAGE_FILE);
+  const usage = usageFile === null ? new Usage() : readUsage(usageFile);
+  const lifetimes = new Map(config.registries.map(({ name, cache }) => [name, cache.catalog]));
+  const federation = createFederation({
+    sources: registries.sources,
+    search,
+    secrets,
+    cache,
+    readsAhead: warm !== null,
+    usage: warm === null ? null : usage,
+    catalogLifetimeMs: (name) => lifetimes.get(name) ?? 0,
+  });
+  const warmer =
+    warm === null
+      ? null
+      : new Warmer({
+          warming: federation.warming,
+          usage,
+          most: warm,
+          saveUsage: async () => {
+            if (usageFile !== null) await writeUsage(usageFile, usage);
+          },
+          onDefect: (error) => log.error({ err: error }, 'something could not be kept warm because of a defect'),
+        });
+  return {
+    registries,
+    federation,
+    usage,
+    warmer,
+    close: async () => {
+      // Reads that go on in the background end with their connections; waited for first, they would hold up a stop.
+      const settled = Promise.all([federation.close(), warmer?.close()]);
+      await registries.close();
+      await settled;
+    },
+  };
+}
+
+/** The most used searches and look-ups that a gateway with this data directory has recorded. Never throws. */
+export function readRecordedUsage(dataDirectory: string): Usage {
+  return readUsage(join(dataDirectory, USAGE_FILE));
+}
+
+/**
+ * Fetches what a gateway of this configuration would be asked for into the cache of its data directory: categories, lists of
+ * names, the most used searches and look-ups, and the first page of each of `queries`. From spare budget, one after the other.
+ */
+export async function warmCache(
+  config: Config,
+  queries: readonly string[],
+  { log }: GatewayOverrides,
+): Promise<WarmedFederation> {
+  const cache = openCache(config, log);
+  await cache.whenListed();
+  try {
+    const { federation, registries, usage } = joinRegistries(config, cache, log);
+    try {
+      return await federation.warming.warmAll(usage, queries, config.server.cache.warm ?? 0);
+    } finally {
+      const settled = federation.close();
+      await registries.close();
+      await settled;
+    }
+  } finally {
+    await cache.close();
   }
 }

@@ -62,7 +62,8 @@ export class CacheLayer {
 
   #call(request: UpstreamRequest): Promise<UpstreamResponse> {
     const { store, scope } = this.#options;
-    const key = scope + request.path;
+    // No path has a fragment.
+    const key = request.purpose === null ? scope + request.path : `${scope}${request.path}#${request.purpose}`;
     const kept = store.get(key);
     if (kept === undefined && store.mayLoad(key)) {
       return store.load(key).then((loaded) => this.#answer(key, request, loaded));

@@ -32,6 +32,8 @@ export interface UpstreamRequest {
   readonly operation: CallOperation;
   /** After the registry's URL, with its query, already encoded: equal requests have equal paths. */
   readonly path: string;
+  /** NAMES: its answer is kept apart from that of the same path for another purpose, since it is used for longer. */
+  readonly purpose: 'NAMES' | null;
   /** What is asked about; null: nothing that would be kept. */
   readonly subject: AnswerSubject | null;
   readonly accept: string;

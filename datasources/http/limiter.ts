@@ -81,7 +81,8 @@ export class Limiter {
     const room = request.waiters.background ? 'background' : 'foreground';
     const before = this.#waiting[room];
     const waitMs = this.#gate.estimateWaitMs(before);
-    if (before >= this.#maxQueue || performance.now() + waitMs > latestStartMs(request)) throw this.#refusal(waitMs);
+    if (before >= this.#maxQueue || performance.now() + waitMs > latestStartMs(request))
+      throw this.#refusal(waitMs, request);
     this.#waiting[room] += 1;
     try {
       const admitted = await this.#rooms[room].schedule(() => this.#standAtGate(request));
@@ -104,8 +105,9 @@ export class Limiter {
     });
   }
 
-  #refusal(waitMs: number): RegistryFailure {
-    this.#observer.onRateLimitRefusal();
+  #refusal(waitMs: number, { waiters }: UpstreamRequest): RegistryFailure {
+    // Work that found no spare budget is no sign that the budget is too small.
+    if (!waiters.background) this.#observer.onRateLimitRefusal();
     return new RegistryFailure('RATE_LIMIT', this.#registryName, {
       refusedHere: true,
       retryAfterMs: Math.max(1, Math.ceil(waitMs)),

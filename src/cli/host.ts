@@ -15,3 +15,5 @@ export interface Host {
 export const EXIT_DONE = 0;
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
+/** Registries were unavailable. */
+export const EXIT_UNAVAILABLE = 5;

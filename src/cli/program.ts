@@ -1,5 +1,5 @@
 /** The command line: which command does what. Each command's file is loaded when it is called. */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { EXIT_DONE, EXIT_USAGE, type Host } from './host.ts';
 
@@ -50,5 +50,23 @@ function createProgram(host: Host, setExitCode: (code: number) => void): Command
       const { serveRegistry } = await import('./registry-serve.ts');
       setExitCode(await serveRegistry([folder, ...options], host));
     });
+  addCacheCommands(program, host, setExitCode);
   return program;
+}
+
+function addCacheCommands(program: Command, host: Host, setExitCode: (code: number) => void): void {
+  program
+    .command('cache')
+    .description("the cache of registries' answers")
+    .command('warm')
+    .description('fetch what is asked for most, before it is asked for')
+    .argument('[queries...]', 'searches whose first page is fetched as well')
+    .option('--gateway <url>', 'a gateway that runs, instead of the cache in the data directory (MARKETPLACE_GATEWAY)')
+    .addOption(new Option('--format <format>', 'what is printed').choices(['table', 'json']).default('table'))
+    .action(
+      async (queries: readonly string[], options: { readonly gateway?: string; readonly format: 'table' | 'json' }) => {
+        const { warm } = await import('./cache-warm.ts');
+        setExitCode(await warm(queries, options, host));
+      },
+    );
 }

@@ -42,6 +42,7 @@ export function assembleConfig(
         memory: cache.memory,
         disk: cache.disk === 'off' ? null : cache.disk,
         responses: cache.responses === 'off' ? null : cache.responses,
+        warm: cache.warm === 'off' ? null : cache.warm,
       },
       secrets,
     },

@@ -81,8 +81,17 @@ export interface Config {
     readonly search: SearchConfig;
     readonly limits: { readonly depth: number; readonly cost: number; readonly bodyBytes: number };
     readonly introspection: boolean;
-    /** Bytes of answers that are kept: of registries, `disk` null: none on the disk; of the gateway, `responses` null: none. */
-    readonly cache: { readonly memory: number; readonly disk: number | null; readonly responses: number | null };
+    /**
+     * Bytes that are kept: of registries' answers in memory and on the disk (`disk` null: none), of finished answers
+     * (`responses` null: none). `warm`: how many searches and look-ups are kept warm; null: nothing is asked for ahead of
+     * its use.
+     */
+    readonly cache: {
+      readonly memory: number;
+      readonly disk: number | null;
+      readonly responses: number | null;
+      readonly warm: number | null;
+    };
     /** Seals cursors: the first writes, all of them read. Never empty. */
     readonly secrets: readonly string[];
   };

@@ -132,6 +132,13 @@ const serverSettings = mapping({
     responses: sizeOrOff('32mb', MAX_CACHE_BYTES).meta({
       description: 'Finished answers to clients, with their encoded forms; or off.',
     }),
+    warm: z
+      .union([z.literal('off'), count({ min: 1, max: 200 })], { error: 'a whole number from 1 to 200, or off' })
+      .prefault(100)
+      .meta({
+        description:
+          'How many of the most used searches, and of the most used look-ups, are fetched before they are asked for.',
+      }),
   })
     .prefault({})
     .meta({ description: 'How much is kept: answers of registries, and finished answers to clients.' }),

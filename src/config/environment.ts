@@ -14,9 +14,10 @@ export interface EnvironmentSettings {
   readonly logLevel: string;
 }
 
-const KNOWN = ['MARKETPLACE_CONFIG', 'MARKETPLACE_DATA', 'MARKETPLACE_SECRET'];
+/** MARKETPLACE_GATEWAY is for commands that ask a gateway; what loads a configuration has no use for it. */
+const KNOWN = ['MARKETPLACE_CONFIG', 'MARKETPLACE_DATA', 'MARKETPLACE_GATEWAY', 'MARKETPLACE_SECRET'];
 /** The contract gives them a meaning that a later version reads. */
-const UNSUPPORTED = ['REDIS_URL', 'DATABASE_URL', 'MARKETPLACE_GATEWAY'];
+const UNSUPPORTED = ['REDIS_URL', 'DATABASE_URL'];
 /** As pino knows them. */
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 

@@ -29,6 +29,8 @@ export interface CallOptions {
   readonly notBeforeMs?: number;
   /** Work that nobody waits for (catalogue refreshes): goes only where the registry's budget is spare. */
   readonly background?: boolean;
+  /** NAMES: rows are read for the names alone. They are kept as long as catalogues are, and apart from those of searches. */
+  readonly purpose?: 'NAMES';
 }
 
 /** A value with where it came from. */

@@ -39,7 +39,7 @@ interface SortedList {
 
 /** Shares drains between the pages of this process. */
 export class Drains {
-  readonly #running = new Map<string, Promise<DrainedList>>();
+  readonly #running = new Map<string, { readonly source: RegistrySource; readonly work: Promise<DrainedList> }>();
   readonly #sorted = new Map<string, SortedList>();
 
   /**
@@ -50,16 +50,17 @@ export class Drains {
     const { source, list, traits } = like;
     const key = drainKey(source, list);
     const running = this.#running.get(key);
-    if (running !== undefined) return running;
-    const started = readUpToCap(
+    // Whoever waits does not join a drain of another kind: one in the background may stand in a queue for long.
+    if (running !== undefined && running.source === source) return running.work;
+    const work = readUpToCap(
       new ListReader(source, list, limits.rows, traits, Number.POSITIVE_INFINITY),
       limits,
       sinceMs,
     ).finally(() => {
-      if (this.#running.get(key) === started) this.#running.delete(key);
+      if (this.#running.get(key)?.work === work) this.#running.delete(key);
     });
-    this.#running.set(key, started);
-    return started;
+    this.#running.set(key, { source, work });
+    return work;
   }
 
   /** From now on nobody joins a drain that is under way: what it has read may be from before a change. */

@@ -20,7 +20,9 @@ import { FreshnessRecord } from './freshness-record.ts';
 import { LookUps } from './look-up.ts';
 import { SearchEngine } from './search-engine.ts';
 import { followTemplateChange } from './template-change.ts';
+import type { Usage } from './usage.ts';
 import { sortVersions } from './versions.ts';
+import { Warming } from './warming.ts';
 
 export interface FederationOptions {
   /** All registries, in resolution order. */
@@ -30,6 +32,10 @@ export interface FederationOptions {
   readonly secrets: readonly string[];
   /** What keeps the registries' answers; null: nothing does. */
   readonly cache?: ChangingCache | null;
+  /** Whether windows are asked for before a walk comes to them; not, where it is not said. */
+  readonly readsAhead?: boolean;
+  /** Counts what is asked for; null: nobody does. */
+  readonly usage?: Usage | null;
   /** How long the list of a registry's names is believed; 24 hours where it is not said. */
   readonly catalogLifetimeMs?: (registryName: string) => number;
   /** The wall clock, milliseconds since the epoch. */
@@ -44,6 +50,8 @@ export interface Federation {
    * out is from before. Gives how many kept answers were dropped for it. Throws RangeError for an unknown registry.
    */
   noteTemplateChange(registryName: string, name: string): Promise<number>;
+  /** Reads ahead of time what will be asked for. */
+  readonly warming: Warming;
   /** Settles when no background work is under way. */
   close(): Promise<void>;
 }
@@ -56,8 +64,18 @@ const MAX_SUGGESTION_DISTANCE = 4;
 /** Joins registries into one federation. */
 export function createFederation(options: FederationOptions): Federation {
   const isClaimedElsewhere = compileClaims(options.sources.map(({ info }) => info));
-  const { search, secrets, sources, cache = null, catalogLifetimeMs = () => DAY_MS, now = Date.now } = options;
-  const engine = new SearchEngine({ sources, search, secrets, isClaimedElsewhere, catalogLifetimeMs, now });
+  const {
+    search,
+    secrets,
+    sources,
+    cache = null,
+    readsAhead = false,
+    usage = null,
+    catalogLifetimeMs = () => DAY_MS,
+    now = Date.now,
+  } = options;
+  const parts = { sources, search, secrets, isClaimedElsewhere, catalogLifetimeMs, readsAhead, usage, now };
+  const engine = new SearchEngine(parts);
   const unlisten = cache?.onInvalidated((invalidation) => engine.noteChange(invalidation));
   const begun = new WeakMap<Promise<SearchResult>, number>();
   return {
@@ -74,13 +92,14 @@ export function createFederation(options: FederationOptions): Federation {
         catalogOf: (name) => engine.catalogOf(name),
       });
       const seesAll = visible.length === sources.length;
-      return new CallerView({ registries, engine, lookUps, search, cache, seesAll, freshness, begun });
+      return new CallerView({ registries, engine, lookUps, usage, search, cache, seesAll, freshness, begun });
     },
     noteTemplateChange: async (registryName, name) => {
       const source = sources.find(({ info }) => info.name === registryName);
       if (source === undefined) throw new RangeError(`registryName must be a registry, got "${registryName}"`);
       return cache === null ? 0 : await followTemplateChange(source, name, cache, search.timeout);
     },
+    warming: new Warming({ sources, engine, isClaimedElsewhere }),
     close: () => {
       unlisten?.();
       return engine.close();
@@ -92,6 +111,7 @@ interface CallerViewParts {
   readonly registries: readonly VisibleRegistry[];
   readonly engine: SearchEngine;
   readonly lookUps: LookUps;
+  readonly usage: Usage | null;
   readonly search: SearchConfig;
   readonly cache: ChangingCache | null;
   /** There is no registry that the caller may not see. */
@@ -105,16 +125,18 @@ class CallerView implements FederationView {
   readonly registries: readonly VisibleRegistry[];
   readonly #engine: SearchEngine;
   readonly #lookUps: LookUps;
+  readonly #usage: Usage | null;
   readonly #config: SearchConfig;
   readonly #cache: ChangingCache | null;
   readonly #seesAll: boolean;
   readonly #freshness: FreshnessRecord;
   readonly #begun: CallerViewParts['begun'];
 
-  constructor({ registries, engine, lookUps, search, cache, seesAll, freshness, begun }: CallerViewParts) {
+  constructor({ registries, engine, lookUps, usage, search, cache, seesAll, freshness, begun }: CallerViewParts) {
     this.registries = registries;
     this.#engine = engine;
     this.#lookUps = lookUps;
+    this.#usage = usage;
     this.#config = search;
     this.#cache = cache;
     this.#seesAll = seesAll;
@@ -166,7 +188,15 @@ class CallerView implements FederationView {
 
   async lookUpTemplate(name: string, version: string | null, registryName: string | null): Promise<Template | null> {
     if (registryName !== null) this.registryNamed(registryName, 'registry');
+    this.#noteLookUp(name, version, registryName);
     return await this.#lookUps.load(name, version, registryName);
+  }
+
+  #noteLookUp(name: string, version: string | null, registryName: string | null): void {
+    if (this.#usage === null) return;
+    const registries = this.registries.map(({ source }) => source.info.name);
+    const used = { registries, name, version, registryName };
+    this.#usage.lookUps.note(JSON.stringify(used), () => used);
   }
 
   registryOf(template: Template): VisibleRegistry {

@@ -3,10 +3,11 @@
  * about names that it really may have.
  */
 import type { CacheInvalidation } from '../domain/cache.ts';
-import type { RegistrySource } from '../domain/registry.ts';
+import type { Answer, RegistrySource, RowPage } from '../domain/registry.ts';
 import { NO_CRITERIA } from '../domain/search.ts';
 import { hashText } from './bytes.ts';
 import { ListReader } from './list-reader.ts';
+import { relaySource } from './relayed-source.ts';
 import type { RegistryTraits } from './traits.ts';
 
 /** Questions after which listing a registry pays: a list of 10,000 names costs about 40 requests. */
@@ -16,6 +17,10 @@ const NAMES_A_REQUEST = 250;
 const MAX_NAMES = 50_000;
 /** After a listing that failed. */
 const PAUSE_MS = 60_000;
+/** How long one request may stand in the queue for spare budget. */
+const LONGEST_WAIT_MS = 60_000;
+/** Between two listings that nobody's questions call for. */
+const UNASKED_PAUSE_MS = 15 * 60_000;
 
 export class NameCatalog {
   readonly #source: RegistrySource;
@@ -28,6 +33,9 @@ export class NameCatalog {
   #listedCount = 0;
   #questions = 0;
   #nextListingMs = 0;
+  #nextUnaskedMs = 0;
+  /** What was fetched before then is of another list than the registry has now. */
+  #changedAtMs = 0;
   #listing: Promise<void> | null = null;
   /** What became known since the listing that is under way began; null: what it brings is not to be believed. */
   #addedMeanwhile: Set<number> | null = new Set();
@@ -48,7 +56,10 @@ export class NameCatalog {
 
   /** Forgets the list when the registry counts other than was listed: names came or went. */
   noteTotalCount(totalCount: number | null): void {
-    if (totalCount !== null && this.#names !== null && totalCount !== this.#listedCount) this.#listedAtMs = 0;
+    if (totalCount === null || this.#names === null || totalCount === this.#listedCount || this.#listedAtMs === 0)
+      return;
+    this.#listedAtMs = 0;
+    this.#changedAtMs = this.#now();
   }
 
   /**
@@ -76,10 +87,29 @@ export class NameCatalog {
     if (this.#questions < QUESTIONS_BEFORE_LISTING || this.#listing !== null || this.#now() < this.#nextListingMs)
       return;
     this.#questions = 0;
+    void this.#begin(this.#source);
+  }
+
+  /**
+   * Lists the registry before questions call for it, unless its list is believed or that was tried not long ago. `through`: the
+   * same registry, which its calls go to. Resolves when it is done, however that ended.
+   */
+  async listEarly(through: RegistrySource): Promise<void> {
+    if (this.#listing !== null) return await this.#listing;
+    const isBelieved = this.#names !== null && this.#now() - this.#listedAtMs <= this.#lifetimeMs;
+    if (isBelieved || this.#lifetimeMs === 0 || this.#now() < Math.max(this.#nextListingMs, this.#nextUnaskedMs))
+      return;
+    this.#nextUnaskedMs = this.#now() + UNASKED_PAUSE_MS;
+    await this.#begin(through);
+  }
+
+  #begin(source: RegistrySource): Promise<void> {
     this.#nextListingMs = this.#now() + PAUSE_MS;
-    this.#listing = this.#list().finally(() => {
+    const listing = this.#list(source).finally(() => {
       this.#listing = null;
     });
+    this.#listing = listing;
+    return listing;
   }
 
   /** Settles when no listing is under way. */
@@ -87,21 +117,46 @@ export class NameCatalog {
     await this.#listing;
   }
 
-  async #list(): Promise<void> {
+  async #list(source: RegistrySource): Promise<void> {
     this.#addedMeanwhile = new Set();
     const list = { query: '', criteria: NO_CRITERIA, order: { field: 'NAME', direction: 'ASC' } } as const;
-    const reader = new ListReader(this.#source, list, NAMES_A_REQUEST, this.#traits, Number.POSITIVE_INFINITY, {
+    let oldestMs = this.#now();
+    const names = sourceOfNames(source, this.#changedAtMs, ({ value, fetchedAtMs }) => {
+      if (value.totalCount !== null && value.totalCount > MAX_NAMES) throw new RangeError('it carries too many names');
+      oldestMs = Math.min(oldestMs, fetchedAtMs);
+    });
+    const reader = new ListReader(names, list, NAMES_A_REQUEST, this.#traits, Number.POSITIVE_INFINITY, {
       background: true,
     });
     try {
       const { rows, isWhole } = await reader.readBeginning(MAX_NAMES, MAX_NAMES / NAMES_A_REQUEST);
       if (!isWhole || this.#addedMeanwhile === null) return;
-      const names = rows.flatMap((row) => (row === null ? [] : [hashText(row.name)]));
-      this.#names = new Set([...names, ...this.#addedMeanwhile]);
+      const listed = rows.flatMap((row) => (row === null ? [] : [hashText(row.name)]));
+      this.#names = new Set([...listed, ...this.#addedMeanwhile]);
       this.#listedCount = reader.totalCount ?? rows.length;
-      this.#listedAtMs = this.#now();
+      this.#listedAtMs = oldestMs;
     } catch {
       this.#names = null; // The registry does not let itself be listed now: it is asked instead, and listed again later.
     }
   }
+}
+
+/** The registry, asked for rows for their names alone. `onAnswer` is told of each answer, and may throw to end the reading. */
+function sourceOfNames(
+  source: RegistrySource,
+  sinceMs: number,
+  onAnswer: (answer: Answer<RowPage>) => void,
+): RegistrySource {
+  const relayed = relaySource(source, (call, options) => {
+    const notBeforeMs = Math.max(sinceMs, options.notBeforeMs ?? 0);
+    return call({ ...options, deadlineMs: performance.now() + LONGEST_WAIT_MS, notBeforeMs, purpose: 'NAMES' });
+  });
+  return {
+    ...relayed,
+    async searchRows(request, options) {
+      const answer = await relayed.searchRows(request, options);
+      onAnswer(answer);
+      return answer;
+    },
+  };
 }

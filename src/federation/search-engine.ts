@@ -16,12 +16,14 @@ import { NameCatalog } from './name-catalog.ts';
 import { type PageSetting, Participant } from './open-stream.ts';
 import { type ComparePositions, comparePositionsIn } from './order.ts';
 import { PageCursors } from './page-cursors.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { compileQuery } from './relevance.ts';
 import { composeResult } from './search-answer.ts';
 import { checkRequired, listQueryOf } from './search-request.ts';
 import type { ListQuery } from './span-reader.ts';
 import type { Direction, RegistryStream, StreamContext } from './stream.ts';
 import { RegistryTraits } from './traits.ts';
+import type { Usage } from './usage.ts';
 import { fingerprintSearch, rankRegistries, WalkStart } from './walk.ts';
 
 export interface SearchEngineOptions {
@@ -31,6 +33,10 @@ export interface SearchEngineOptions {
   readonly isClaimedElsewhere: IsClaimedElsewhere | null;
   /** How long the list of a registry's names is believed. */
   catalogLifetimeMs(registryName: string): number;
+  /** Whether windows are asked for before a walk comes to them. */
+  readonly readsAhead: boolean;
+  /** Counts what is asked for; null: nobody does. */
+  readonly usage: Usage | null;
   readonly now: () => number;
 }
 
@@ -46,6 +52,8 @@ export class SearchEngine {
   readonly #seal: CursorSeal;
   readonly #isClaimedElsewhere: IsClaimedElsewhere | null;
   readonly #drains = new Drains();
+  readonly #readAhead: ReadAhead | null;
+  readonly #usage: Usage | null;
   readonly #traits: ReadonlyMap<string, RegistryTraits>;
   readonly #catalogs: ReadonlyMap<string, NameCatalog>;
 
@@ -54,6 +62,8 @@ export class SearchEngine {
     this.#config = options.search;
     this.#seal = new CursorSeal(options.secrets);
     this.#isClaimedElsewhere = options.isClaimedElsewhere;
+    this.#readAhead = options.readsAhead ? new ReadAhead(options.search.timeout / 2) : null;
+    this.#usage = options.usage;
     this.#traits = new Map(options.sources.map(({ info }) => [info.name, new RegistryTraits()]));
     this.#catalogs = new Map(
       options.sources.map((source) => [
@@ -100,7 +110,8 @@ export class SearchEngine {
 
   /** Settles when no background work is under way. */
   async close(): Promise<void> {
-    await Promise.all([...this.#catalogs.values()].map((catalog) => catalog.whenIdle()));
+    const catalogs = [...this.#catalogs.values()];
+    await Promise.all([this.#readAhead?.close(), ...catalogs.map((catalog) => catalog.whenIdle())]);
   }
 
   /**
@@ -110,12 +121,27 @@ export class SearchEngine {
   search(registries: readonly VisibleRegistry[], request: SearchRequest): Promise<SearchResult> {
     // What is asked of the same registries in the same words while it is being answered has the same answer.
     const key = JSON.stringify([registries.map(({ source, priority }) => [source.info.name, priority]), request]);
+    const { direction, cursor } = request.page;
+    if (cursor === null && direction === 'FORWARD') {
+      this.#usage?.searches.note(key, () => ({
+        registries: registries.map(({ source }) => source.info.name),
+        request,
+      }));
+    }
     const running = this.#running.get(key);
     if (running?.result) return running.result;
     const flight: RunningSearch = { result: null };
     this.#running.set(key, flight);
     flight.result = this.#searchOnce(registries, request, key, flight);
     return flight.result;
+  }
+
+  /**
+   * The same page, which nobody waits for: it is not counted as used, and nobody joins it. The registries must be such as are
+   * read in the background.
+   */
+  searchInBackground(registries: readonly VisibleRegistry[], request: SearchRequest): Promise<SearchResult> {
+    return this.#search(registries, request);
   }
 
   async #searchOnce(
@@ -158,6 +184,7 @@ export class SearchEngine {
       catalogOf: (name) => this.catalogOf(name),
     });
     requireAnswers(made.streams, request.require);
+    if (page.cursor !== null) this.#readAhead?.plan(made.streams, made.merged.entries);
     this.#noteCounts(participants, list);
     const cursors = new PageCursors({
       streams: made.streams,

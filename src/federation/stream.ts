@@ -57,7 +57,7 @@ export abstract class RegistryStream {
   state: StreamState = { type: 'OPEN' };
   /** Rows that were refused by claims or filters while reading for this page. */
   refused = 0;
-  protected readonly context: StreamContext;
+  readonly context: StreamContext;
   #buffer: readonly Entry[] = [];
   #next = 0;
 

@@ -53,6 +53,11 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
     promise: 'keeps answers and knows what they are about, but not how they are asked for',
     may: ['src/domain/', 'node:*', 'keyv', 'lru-cache'],
   },
+  {
+    area: 'src/warming/',
+    promise: "says when what is used most is read ahead, and keeps it in a file; how it is read is the federation's",
+    may: ['src/federation/', 'node:crypto', 'node:fs', 'node:fs/promises', 'node:path', 'zod'],
+  },
   { area: 'src/telemetry/', promise: 'is fed from outside and asks nobody', may: ['src/domain/'] },
   {
     area: 'src/access/',
@@ -83,7 +88,8 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
     promise: 'starts the gateway, and the reference registry where a command says so',
     may: [
       ...['src/gateway.ts', 'src/config/', 'src/server/listen.ts', 'registry/demo.ts', 'registry/serve.ts'],
-      ...['package.json', 'commander', 'pino'],
+      // What a gateway that runs answers is outside data.
+      ...['package.json', 'commander', 'pino', 'zod'],
     ],
   },
   { area: 'src/main.ts', promise: 'hands the process to the command line', may: ['src/cli/', 'node:*'] },

@@ -27,12 +27,8 @@ describe('the environment', () => {
     [{ REDIS_URL: 'redis://u:hunter2@r' }, 'REDIS_URL must be left unset: it is not supported by this version.'],
     [{ DATABASE_URL: 'sqlite:x' }, 'DATABASE_URL must be left unset: it is not supported by this version.'],
     [
-      { MARKETPLACE_GATEWAY: 'http://g' },
-      'MARKETPLACE_GATEWAY must be left unset: it is not supported by this version.',
-    ],
-    [
       { MARKETPLACE_CONFG: 'x' },
-      'MARKETPLACE_CONFG must be left unset: this version knows MARKETPLACE_CONFIG, MARKETPLACE_DATA, MARKETPLACE_SECRET, and the configuration does not read it. Did you mean "MARKETPLACE_CONFIG"?',
+      'MARKETPLACE_CONFG must be left unset: this version knows MARKETPLACE_CONFIG, MARKETPLACE_DATA, MARKETPLACE_GATEWAY, MARKETPLACE_SECRET, and the configuration does not read it. Did you mean "MARKETPLACE_CONFIG"?',
     ],
     [
       { MARKETPLACE_SECRET: 'hunter2hunter2hunter2' },

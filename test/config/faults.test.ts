@@ -169,6 +169,11 @@ describe('each fault is told with its line, its column and its key', () => {
       '1:32 server.limits.bodyBytes',
     ],
     [
+      'a number of searches to keep warm that is neither one nor off',
+      `${REGISTRY.replace('secret:', 'cache: { warm: 0 }, secret:')}`,
+      '1:26 server.cache.warm',
+    ],
+    [
       'a cache on the disk that is neither a size nor off',
       `${REGISTRY.replace('secret:', 'cache: { disk: none }, secret:')}`,
       '1:26 server.cache.disk',

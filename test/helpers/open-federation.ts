@@ -25,6 +25,7 @@ export async function openFederation(
       ...{ timeout: 300, maxPageSize: 100, window: 50, scan: 2000, drain: { rows: 10_000, requests: 40 } },
       ...search,
     },
+    readsAhead: true,
     secrets: ['a secret of the tests over HTTP'],
   });
   await opened.whenTriedOnce();

@@ -36,7 +36,7 @@ export async function serveRegistries(options: ServeRegistriesOptions): Promise<
   const config = parseConfigObject({
     server: {
       secret: 'for tests alone: 0123456789abcdef0123456789abcdef',
-      cache: { disk: 'off' },
+      cache: { disk: 'off', warm: 'off' },
       ...options.server,
     },
     registries: [

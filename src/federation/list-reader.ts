@@ -125,7 +125,10 @@ export class ListReader extends SpanReader {
         throw this.misfit();
       }
       refetches += 1;
-      const older = first.fetchedAtMs <= second.fetchedAtMs ? lower : lower + 1;
+      // Of two that came in one millisecond either may be the older: they are fetched again in turn.
+      const isFirstOlder =
+        first.fetchedAtMs === second.fetchedAtMs ? refetches % 2 === 1 : first.fetchedAtMs < second.fetchedAtMs;
+      const older = isFirstOlder ? lower : lower + 1;
       this.#windows.set(older, await this.#fetch(older, Math.max(first.fetchedAtMs, second.fetchedAtMs) + 1));
       this.generation += 1;
       seams.push(older - 1, older);

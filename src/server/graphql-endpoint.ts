@@ -13,6 +13,8 @@ import type { Answer } from './responses.ts';
 
 export interface GraphqlEndpointOptions {
   readonly apollo: ApolloServer<RequestContext>;
+  /** Gives the body of the answer, or null where Apollo has to be asked (src/server/known-documents.ts). */
+  readonly executeKnown: (parameters: GraphqlParameters, context: RequestContext) => Promise<string | null>;
   readonly checkDocument: (text: string) => DocumentFacts;
   readonly maxBodyBytes: number;
   readonly log: Logger;
@@ -58,7 +60,7 @@ export function createGraphqlEndpoint(options: GraphqlEndpointOptions): (exchang
       const parameters = await readGraphqlRequest(exchange.request, exchange.search, options.maxBodyBytes);
       const facts = options.checkDocument(parameters.query);
       if (exchange.request.method === 'GET') refuseWrites(facts, parameters.operationName);
-      return await execute(options.apollo, parameters, contextValue, mediaType);
+      return await execute(options, parameters, contextValue, mediaType);
     } catch (error) {
       return answerError(error, exchange, mediaType ?? 'application/json', options);
     }
@@ -76,11 +78,14 @@ function refuseWrites({ operations }: DocumentFacts, operationName: string | und
 }
 
 async function execute(
-  apollo: ApolloServer<RequestContext>,
+  { apollo, executeKnown }: GraphqlEndpointOptions,
   parameters: GraphqlParameters,
   contextValue: RequestContext,
   mediaType: ResponseMediaType,
 ): Promise<Answer> {
+  const contentType = `${mediaType}; charset=utf-8`;
+  const known = await executeKnown(parameters, contextValue);
+  if (known !== null) return { status: 200, contentType, body: known };
   const httpGraphQLRequest: HTTPGraphQLRequest = {
     method: 'POST',
     headers: APOLLO_HEADERS[mediaType],
@@ -93,7 +98,7 @@ async function execute(
   });
   if (body.kind !== 'complete')
     throw new TypeError('Apollo must answer whole: no part of the schema is delivered in pieces.');
-  return { status: statusFor(status, mediaType), contentType: `${mediaType}; charset=utf-8`, body: body.string };
+  return { status: statusFor(status, mediaType), contentType, body: body.string };
 }
 
 /**

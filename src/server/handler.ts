@@ -9,6 +9,7 @@ import type { FederationView } from '../federation/answers.ts';
 import { createGatewayMetrics } from '../telemetry/gateway-metrics.ts';
 import { createApollo } from './apollo.ts';
 import { createGraphqlEndpoint } from './graphql-endpoint.ts';
+import { createKnownDocuments } from './known-documents.ts';
 import { createRoutes } from './routes.ts';
 import { buildGatewaySchema } from './schema.ts';
 import { createWebhookEndpoint } from './webhook-endpoint.ts';
@@ -47,12 +48,17 @@ export async function createHandler({
   const metrics = createGatewayMetrics();
   const schema = buildGatewaySchema();
   const { countOperation } = metrics;
-  const apollo = createApollo({ schema, introspection, maxCost: limits.cost, log, countOperation });
+  const known = createKnownDocuments({ schema, maxCost: limits.cost, log, countOperation });
+  const apollo = createApollo({
+    ...{ schema, introspection, maxCost: limits.cost, log, countOperation },
+    learnDocument: known.learn,
+  });
   await apollo.start();
   let isDraining = false;
   const handle = createRoutes({
     answerGraphql: createGraphqlEndpoint({
       apollo,
+      executeKnown: known.execute,
       checkDocument: createDocumentCheck(limits.depth),
       maxBodyBytes: limits.bodyBytes,
       log,

@@ -70,7 +70,7 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
     may: [
       ...['resolvers/', 'src/access/', 'src/domain/', 'src/federation/answers.ts', 'src/config/config.ts'],
       ...['src/telemetry/', 'node:*', 'pino'],
-      ...['graphql', '@apollo/server', '@graphql-tools/schema', '@graphql-yoga/render-graphiql'],
+      ...['graphql', 'lru-cache', '@apollo/server', '@graphql-tools/schema', '@graphql-yoga/render-graphiql'],
     ],
   },
   {

@@ -83,7 +83,8 @@ export function createKnownDocuments(options: KnownDocumentsOptions): KnownDocum
     const given = variables ?? {};
     const registryCount = context.view.registries.length;
     if (of.measureCost({ variables: given, registryCount, maxPageSize: context.maxPageSize }) > maxCost) return null;
-    const { coerced } = getVariableValues(schema, of.operation.variableDefinitions ?? [], given);
+    // One fault is enough here: it is for Apollo to tell of it, and of the others.
+    const { coerced } = getVariableValues(schema, of.operation.variableDefinitions ?? [], given, { maxErrors: 1 });
     if (coerced === undefined) return null;
     return { plan: choosePlan(of, coerced, found.document), coerced, found };
   }

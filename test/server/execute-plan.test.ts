@@ -41,6 +41,7 @@ function createContext(): RequestContext {
     requestId: 'request-1',
     maxPageSize: 100,
     origin: 'http://gateway.example',
+    requireRole: () => undefined,
     gateway: {
       version: '0.0.0',
       startedAtMs: 0,
@@ -144,11 +145,6 @@ const FAULTS: Record<string, () => unknown> = {
   'holds what rejects': () => [rejectLater('one entry'), rejectLater('another entry')],
 };
 
-const COORDINATES = Object.values(schema.getTypeMap())
-  .filter((type) => isObjectType(type))
-  .filter((type) => !type.name.startsWith('__'))
-  .flatMap((type) => Object.keys(type.getFields()).map((name) => `${type.name}.${name}`));
-
 /** The shortest way to each type, as text around a selection of it. */
 function findWays(): Map<string, (selection: string) => string> {
   const ways = new Map([['Query', (selection: string) => `{ a: __typename ${selection} viewer { roles } }`]]);
@@ -165,6 +161,12 @@ function findWays(): Map<string, (selection: string) => string> {
 }
 
 const WAYS = findWays();
+
+/** Every field that a query reaches. */
+const COORDINATES = Object.values(schema.getTypeMap())
+  .filter((type) => isObjectType(type))
+  .filter((type) => WAYS.has(type.name))
+  .flatMap((type) => Object.keys(type.getFields()).map((name) => `${type.name}.${name}`));
 
 /** A short document in which the field is reached. */
 function documentWith(coordinate: string): string {

@@ -55,7 +55,8 @@ describe('a document that comes again is answered with the bytes of the first ti
     ['no name for two', { query: 'query A { viewer { roles } } query B { viewer { groups } } # 2' }],
     ['what there is not', { query: '{ nothing }' }],
     ['no GraphQL', { query: '{ {' }],
-    ['a write', { query: 'mutation { publish }' }],
+    ['a write that there is not', { query: 'mutation { publish }' }],
+    ['a write', { query: 'mutation { invalidateCache(input: {}) { removed } }' }],
     ['too much', { query: '{ search(first: 100) { nodes { alternatives(first: 20) { parent { name } } } } }' }],
     ['introspection', { query: '{ __schema { queryType { name } } __type(name: "Node") { kind } }' }],
     ['an odd name', { query: '{ viewer { __proto__: roles } }' }],
@@ -101,6 +102,7 @@ describe('what is known of documents', () => {
     requestId: 'request-1',
     maxPageSize: 100,
     origin: null,
+    requireRole: () => undefined,
     gateway: {
       version: '0.0.0',
       startedAtMs: 0,

@@ -7,6 +7,9 @@ const RFC_3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9
 /** The largest time a Date can hold, in milliseconds (ECMA-262, "Time Values and Time Range"). */
 const MAX_TIME_MS = 8.64e15;
 
+const DAY_MS = 86_400_000;
+const YEAR_10000_MS = Date.UTC(10_000, 0, 1);
+
 /** Reads RFC 3339 text; gives milliseconds since the epoch, or null where it is none (a 30th of February included). */
 export function parseDateTimeMs(text: string): number | null {
   const match = RFC_3339.exec(text);
@@ -44,8 +47,29 @@ function readStringLiteral(node: ValueNode): unknown {
 }
 
 function writeDateTime(value: unknown): string {
-  if (typeof value === 'number' && Math.abs(value) <= MAX_TIME_MS) return new Date(value).toISOString();
+  if (typeof value === 'number' && Math.abs(value) <= MAX_TIME_MS) return formatTime(value);
   throw new TypeError('A DateTime must be milliseconds since the epoch.');
+}
+
+/**
+ * As `Date.prototype.toISOString` writes it, in a third of the time: a page of twenty rows would spend a tenth of its
+ * execution there.
+ */
+function formatTime(timeMs: number): string {
+  // Years of four digits, and no fractions of a millisecond.
+  if (!Number.isInteger(timeMs) || timeMs < 0 || timeMs >= YEAR_10000_MS) return new Date(timeMs).toISOString();
+  const ofDay = timeMs % DAY_MS;
+  const date = new Date(timeMs - ofDay);
+  const day = `${date.getUTCFullYear()}-${pad(date.getUTCMonth() + 1)}-${pad(date.getUTCDate())}`;
+  const seconds = Math.floor(ofDay / 1000);
+  const minutes = Math.floor(seconds / 60);
+  const rest = 1000 + (ofDay % 1000);
+  return `${day}T${pad(Math.floor(minutes / 60))}:${pad(minutes % 60)}:${pad(seconds % 60)}.${String(rest).slice(1)}Z`;
+}
+
+/** Two digits. */
+function pad(value: number): string {
+  return value < 10 ? `0${value}` : String(value);
 }
 
 function writeUrl(value: unknown): string {

@@ -17,6 +17,7 @@ import {
   type OperationDefinitionNode,
   type SelectionSetNode,
   typeFromAST,
+  visit,
 } from 'graphql';
 import { QueryTooComplex } from './errors.ts';
 
@@ -31,7 +32,7 @@ const DEFAULT_PAGE_SIZE = 20;
 const MAX_ALTERNATIVES = 20;
 const MAX_LIST_LENGTH = 100;
 
-export interface CostInput {
+interface CostInput {
   readonly schema: GraphQLSchema;
   readonly document: DocumentNode;
   readonly operation: OperationDefinitionNode;
@@ -41,7 +42,6 @@ export interface CostInput {
   readonly registryCount: number;
   /** The largest page. Whoever asks for more is told so by the resolver, which is the better answer. */
   readonly maxPageSize: number;
-  readonly maxCost: number;
 }
 
 /** What a field multiplies its selection by, and how many calls it makes itself. */
@@ -50,8 +50,15 @@ interface FieldCost {
   readonly calls: number;
 }
 
+/** The arguments that the cost depends on, whatever their field; nothing else of the variables is looked at. */
+const COST_ARGUMENTS = ['first', 'last', 'ids', 'registry'] as const;
+type CostArgument = (typeof COST_ARGUMENTS)[number];
+
+/** Costs remembered of one operation: one for each page size, say. */
+const REMEMBERED_COSTS = 50;
+
 /** Gives the cost, as `measureCost`. Throws QueryTooComplex when the operation could cost more than `maxCost`. */
-export function checkCost(input: CostInput): number {
+export function checkCost(input: CostInput & { readonly maxCost: number }): number {
   const cost = measureCost(input);
   if (cost <= input.maxCost) return cost;
   const stated = cost < Number.MAX_SAFE_INTEGER ? String(cost) : 'a number beyond count';
@@ -59,6 +66,41 @@ export function checkCost(input: CostInput): number {
     `An operation must cost ${input.maxCost} objects and registry calls at most; this one could cost ${stated}. ` +
       'Ask for fewer entries, or for less of each.',
   );
+}
+
+/** Makes a meter of one operation, which measures again only where something differs that the cost depends on. */
+export function createCostMeter(
+  operationOf: Pick<CostInput, 'schema' | 'document' | 'operation'>,
+): (given: Pick<CostInput, 'variables' | 'registryCount' | 'maxPageSize'>) => number {
+  const names = listCostVariables(operationOf.document);
+  const measured = new Map<string, number>();
+  return (given) => {
+    let key = `${given.registryCount} ${given.maxPageSize}`;
+    for (const name of names) key += ` ${describeForCost(given.variables[name])}`;
+    const known = measured.get(key);
+    if (known !== undefined) return known;
+    const cost = measureCost({ ...operationOf, ...given });
+    if (measured.size >= REMEMBERED_COSTS) measured.clear();
+    measured.set(key, cost);
+    return cost;
+  };
+}
+
+function listCostVariables(document: DocumentNode): readonly string[] {
+  const names = new Set<string>();
+  visit(document, {
+    Argument({ name, value }) {
+      if (value.kind === Kind.VARIABLE && COST_ARGUMENTS.some((argument) => argument === name.value))
+        names.add(value.name.value);
+    },
+  });
+  return [...names];
+}
+
+/** As much of a value as the cost depends on. */
+function describeForCost(value: unknown): string {
+  if (typeof value === 'number' || value === null) return String(value);
+  return Array.isArray(value) ? `[${value.length}]` : typeof value;
 }
 
 /** Objects plus registry calls, at most. */
@@ -177,13 +219,13 @@ function readPageSize(field: FieldNode, input: CostInput): number {
 }
 
 /** Within the bounds that the resolver holds: what it refuses costs nothing, and must not make up for another field. */
-function readCount(field: FieldNode, name: string, otherwise: number, most: number, input: CostInput): number {
+function readCount(field: FieldNode, name: CostArgument, otherwise: number, most: number, input: CostInput): number {
   const value = readArgument(field, name, input);
   return typeof value === 'number' && Number.isFinite(value) ? Math.min(most, Math.max(1, value)) : otherwise;
 }
 
 /** The argument's value as far as the cost needs it: numbers, lists by their length, everything else as something given. */
-function readArgument(field: FieldNode, name: string, { variables, operation }: CostInput): unknown {
+function readArgument(field: FieldNode, name: CostArgument, { variables, operation }: CostInput): unknown {
   const value = field.arguments?.find((argument) => argument.name.value === name)?.value;
   switch (value?.kind) {
     case undefined:

@@ -7,12 +7,12 @@ import {
   ApolloServerPluginSchemaReportingDisabled,
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
-import type { GraphQLFormattedError, GraphQLSchema } from 'graphql';
+import type { DocumentNode, GraphQLFormattedError, GraphQLSchema } from 'graphql';
 import type { Logger } from 'pino';
 import type { RequestContext } from '../../resolvers/context.ts';
 import { checkCost } from '../access/document-cost.ts';
-import { BadUserInput, RegistriesUnavailable, RegistryFailure } from '../domain/errors.ts';
-import { toGraphqlForm, translateError, translateGraphqlError, unwrap } from './client-errors.ts';
+import { BadUserInput } from '../domain/errors.ts';
+import { formatOperationError, logOperationError } from './operation-errors.ts';
 
 export interface ApolloOptions {
   readonly schema: GraphQLSchema;
@@ -22,6 +22,8 @@ export interface ApolloOptions {
   readonly log: Logger;
   /** Told at the end of each operation, with the codes of its errors. */
   readonly countOperation: (errorCodes: readonly string[]) => void;
+  /** Told of each document that was found valid, with its text. */
+  readonly learnDocument: (text: string, document: DocumentNode) => void;
 }
 
 /** Makes the server; it has to be started before it is asked, and stopped in the end. */
@@ -52,17 +54,18 @@ export function createApollo(options: ApolloOptions): ApolloServer<RequestContex
     ],
     formatError: (formatted, error): GraphQLFormattedError => {
       const requestId = (typeof error === 'object' && error !== null && requestIds.get(error)) || 'unknown';
-      return toGraphqlForm(translateGraphqlError(error, formatted.extensions?.code, requestId), formatted);
+      return formatOperationError(error, formatted.extensions?.code, requestId, formatted);
     },
   });
 }
 
 function createListenerPlugin(
-  { schema, maxCost, log, countOperation }: ApolloOptions,
+  { schema, maxCost, log, countOperation, learnDocument }: ApolloOptions,
   requestIds: WeakMap<object, string>,
 ): ApolloServerPlugin<RequestContext> {
   const listener: GraphQLRequestListener<RequestContext> = {
-    async didResolveOperation({ document, operation, request, contextValue }) {
+    async didResolveOperation({ source, document, operation, request, contextValue }) {
+      learnDocument(source, document);
       // Without one the execution fails by itself, and says which operations there are.
       if (operation === undefined) return;
       const kind = operation.operation;
@@ -82,7 +85,7 @@ function createListenerPlugin(
     async didEncounterErrors({ errors, contextValue: { requestId } }) {
       for (const error of errors) {
         requestIds.set(error, requestId);
-        logError(log, requestId, error, error.extensions?.code);
+        logOperationError(log, requestId, error);
       }
     },
     async willSendResponse({ response, contextValue }) {
@@ -96,19 +99,4 @@ function createListenerPlugin(
     },
   };
   return { requestDidStart: async () => listener };
-}
-
-function logError(log: Logger, requestId: string, error: unknown, apolloCode: unknown): void {
-  const original = unwrap(error);
-  if (original instanceof RegistryFailure) logFailure(log, requestId, original);
-  else if (original instanceof RegistriesUnavailable) {
-    for (const failure of original.failures) logFailure(log, requestId, failure);
-  } else if (translateGraphqlError(error, apolloCode, requestId).code === 'INTERNAL_SERVER_ERROR') {
-    log.error({ requestId, err: original }, 'an operation failed by a defect');
-  } else if (translateError(original) === null) log.debug({ requestId }, 'an operation was refused');
-}
-
-/** The call itself was logged where it failed; this line tells whose request it cost. */
-function logFailure(log: Logger, requestId: string, { registryName, type }: RegistryFailure): void {
-  log.info({ requestId, registry: registryName, type }, 'a field failed with its registry');
 }

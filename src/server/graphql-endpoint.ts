@@ -31,6 +31,8 @@ import { type Executed, SharedExecutions } from './shared-executions.ts';
 export interface GraphqlEndpointOptions {
   readonly apollo: ApolloServer<RequestContext>;
   readonly knowDocument: KnowDocument;
+  /** Gives the body of the answer, or null where Apollo has to be asked (src/server/planned-documents.ts). */
+  readonly executePlanned: (parameters: GraphqlParameters, context: RequestContext) => Promise<string | null>;
   readonly maxBodyBytes: number;
   /** Where finished answers are kept; null: nowhere. */
   readonly finished: FinishedAnswers | null;
@@ -210,7 +212,7 @@ class GraphqlEndpoint {
   async #execute({ exchange, mediaType, caller }: Accepted, { sent, parameters }: Question): Promise<Executed> {
     const record = this.#options.createRecord();
     const context = this.#options.createContext(exchange, caller, record);
-    const { status, contentType, body } = await execute(this.#options.apollo, parameters, context, mediaType);
+    const { status, contentType, body } = await execute(this.#options, parameters, context, mediaType);
     const told = sent.tellsCost && record.cost !== null ? tellCost(body, record.cost) : body;
     return { status, contentType, body: told, record, freshness: context.view.readFreshness() };
   }
@@ -237,11 +239,14 @@ function refuseWrites({ operations }: DocumentFacts, operationName: string | und
 }
 
 async function execute(
-  apollo: ApolloServer<RequestContext>,
+  { apollo, executePlanned }: GraphqlEndpointOptions,
   parameters: GraphqlParameters,
   contextValue: RequestContext,
   mediaType: ResponseMediaType,
 ): Promise<Pick<Executed, 'status' | 'contentType' | 'body'>> {
+  const contentType = `${mediaType}; charset=utf-8`;
+  const planned = await executePlanned(parameters, contextValue);
+  if (planned !== null) return { status: 200, contentType, body: planned };
   const httpGraphQLRequest: HTTPGraphQLRequest = {
     method: 'POST',
     headers: APOLLO_HEADERS[mediaType],
@@ -254,7 +259,7 @@ async function execute(
   });
   if (body.kind !== 'complete')
     throw new TypeError('Apollo must answer whole: no part of the schema is delivered in pieces.');
-  return { status: statusFor(status, mediaType), contentType: `${mediaType}; charset=utf-8`, body: body.string };
+  return { status: statusFor(status, mediaType), contentType, body: body.string };
 }
 
 /**

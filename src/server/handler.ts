@@ -14,6 +14,7 @@ import { FinishedAnswers } from './finished-answers.ts';
 import { createGraphqlEndpoint } from './graphql-endpoint.ts';
 import { createKnownDocuments } from './known-documents.ts';
 import { OperationRecord } from './operation-record.ts';
+import { createPlannedDocuments } from './planned-documents.ts';
 import { createRoutes, readCredentials, readOrigin } from './routes.ts';
 import { buildGatewaySchema } from './schema.ts';
 import { createScopeReader } from './scope.ts';
@@ -57,7 +58,11 @@ export async function createHandler({
   const metrics = createGatewayMetrics();
   const schema = buildGatewaySchema();
   const { countOperation } = metrics;
-  const apollo = createApollo({ schema, introspection, maxCost: limits.cost, log, countOperation });
+  const planned = createPlannedDocuments({ schema, maxCost: limits.cost, log, countOperation });
+  const apollo = createApollo({
+    ...{ schema, introspection, maxCost: limits.cost, log, countOperation },
+    learnDocument: planned.learn,
+  });
   await apollo.start();
   let isDraining = false;
   const finished = cache.responses === null ? null : new FinishedAnswers(cache.responses);
@@ -75,6 +80,7 @@ export async function createHandler({
     answerGraphql: createGraphqlEndpoint({
       apollo,
       knowDocument: createKnownDocuments(schema, createDocumentCheck(limits.depth)),
+      executePlanned: planned.execute,
       maxBodyBytes: limits.bodyBytes,
       finished,
       authenticate,

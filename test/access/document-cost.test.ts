@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { getOperationAST, parse } from 'graphql';
 import { describe, expect, it } from 'vitest';
-import { measureCost } from '../../src/access/document-cost.ts';
+import { createCostMeter, measureCost } from '../../src/access/document-cost.ts';
 import { buildGatewaySchema } from '../../src/server/schema.ts';
 
 const schema = buildGatewaySchema();
@@ -10,7 +10,7 @@ function costOf(source: string, variables: Record<string, unknown> = {}, registr
   const document = parse(source);
   const operation = getOperationAST(document);
   if (!operation) throw new Error('there must be one operation');
-  return measureCost({ schema, document, operation, variables, registryCount, maxPageSize: 100, maxCost: 5000 });
+  return measureCost({ schema, document, operation, variables, registryCount, maxPageSize: 100 });
 }
 
 describe('the cost of an operation', () => {
@@ -66,6 +66,39 @@ describe('the cost of an operation', () => {
           expect(costOf(wrap([...some, more]))).toBeGreaterThanOrEqual(costOf(wrap(some)));
         },
       ),
+    );
+  });
+});
+
+describe('a meter of one operation', () => {
+  it('measures what is measured anew, whatever the variables', () => {
+    const source = `query ($a: Int, $b: Int = 7, $ids: [ID!]!, $r: String) {
+      search(first: $a) { nodes { name } } x: search(last: $b) { nodes { parent { name } } }
+      nodes(ids: $ids) { id } template(name: "a", registry: $r) { ...f }
+    }
+    fragment f on Template { alternatives(first: $b) { name } }`;
+    const document = parse(source);
+    const operation = getOperationAST(document);
+    if (!operation) throw new Error('there must be one operation');
+    const measure = createCostMeter({ schema, document, operation });
+    const count = fc.option(fc.oneof(fc.integer({ min: -2, max: 200 }), fc.double(), fc.string(), fc.boolean()));
+    const variables = fc.record(
+      {
+        a: count,
+        b: count,
+        ids: fc.oneof(fc.array(fc.string()), fc.string()),
+        r: fc.option(fc.string()),
+        z: fc.anything(),
+      },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(variables, fc.integer({ min: 0, max: 3 }), (given, registryCount) => {
+        const told = { variables: given, registryCount, maxPageSize: 100 };
+        const cost = measureCost({ schema, document, operation, ...told });
+        expect(measure(told)).toBe(cost);
+        expect(measure(told)).toBe(cost);
+      }),
     );
   });
 });

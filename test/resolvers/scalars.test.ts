@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseDateTimeMs, scalars } from '../../resolvers/scalars.ts';
 
@@ -33,6 +34,21 @@ describe('DateTime', () => {
   ])('%j is none', (text) => {
     expect(parseDateTimeMs(text)).toBeNull();
     expect(() => scalars.DateTime.__parseValue(text)).toThrow('RFC 3339');
+  });
+
+  it('is written as JavaScript writes a time, whichever it is', () => {
+    const anyTime = fc.oneof(
+      fc.integer({ min: 0, max: 4e12 }),
+      fc.integer({ min: -8.64e15, max: 8.64e15 }),
+      fc.double({ min: -8.64e15, max: 8.64e15, noNaN: true }),
+      fc.constantFrom(0, -0, -1, 0.5, 8.64e15, Date.UTC(10_000, 0, 1), Date.UTC(10_000, 0, 1) - 1),
+    );
+    fc.assert(
+      fc.property(anyTime, (timeMs) => {
+        expect(scalars.DateTime.__serialize(timeMs)).toBe(new Date(timeMs).toISOString());
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   it('is not written from what is no time', () => {

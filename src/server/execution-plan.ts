@@ -1,0 +1,222 @@
+/**
+ * What an execution finds out about a document anew for every object, found out once: which fields are selected of which
+ * type, their definitions and how their values are completed (GraphQL specification, October 2021, sections 6.3 and 6.4).
+ * A plan grows as values ask for it, so that it never holds more than what was executed.
+ */
+import {
+  type DocumentNode,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  GraphQLError,
+  type GraphQLFieldResolver,
+  GraphQLIncludeDirective,
+  type GraphQLInterfaceType,
+  type GraphQLLeafType,
+  type GraphQLObjectType,
+  type GraphQLOutputType,
+  type GraphQLSchema,
+  GraphQLSkipDirective,
+  type GraphQLUnionType,
+  getDirectiveValues,
+  isAbstractType,
+  isLeafType,
+  isListType,
+  isNonNullType,
+  Kind,
+  type OperationDefinitionNode,
+  type SelectionNode,
+  type SelectionSetNode,
+  TypeNameMetaFieldDef,
+  typeFromAST,
+} from 'graphql';
+import type { RequestContext } from '../../resolvers/context.ts';
+
+type FieldDefinition = ReturnType<GraphQLObjectType['getFields']>[string];
+type Resolver = GraphQLFieldResolver<unknown, RequestContext>;
+
+export interface FieldPlan {
+  readonly responseName: string;
+  readonly parentType: GraphQLObjectType;
+  readonly definition: FieldDefinition;
+  readonly fieldNodes: readonly FieldNode[];
+  /** undefined: the member of that name, called if it is a function. */
+  readonly resolve: Resolver | undefined;
+  readonly value: ValuePlan;
+}
+
+/** How a value is completed. `nonNull` says whether null is an error where the value stands. */
+export type ValuePlan =
+  | { readonly kind: 'LEAF'; readonly nonNull: boolean; readonly type: GraphQLLeafType }
+  | { readonly kind: 'LIST'; readonly nonNull: boolean; readonly item: ValuePlan }
+  | {
+      readonly kind: 'OBJECT';
+      readonly nonNull: boolean;
+      readonly type: GraphQLObjectType;
+      fields: readonly FieldPlan[] | null;
+    }
+  | {
+      readonly kind: 'ABSTRACT';
+      readonly nonNull: boolean;
+      readonly type: GraphQLInterfaceType | GraphQLUnionType;
+      readonly fields: Map<GraphQLObjectType, readonly FieldPlan[]>;
+    };
+
+/** A plan of one operation, for one set of values of the variables that @skip and @include look at. */
+export interface OperationPlan {
+  readonly schema: GraphQLSchema;
+  readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+  readonly variables: Readonly<Record<string, unknown>>;
+  /** The operation's root object. */
+  readonly root: Extract<ValuePlan, { kind: 'OBJECT' }>;
+  readonly rootSelections: SelectionSetNode;
+  /** How many fields have been planned. */
+  size: number;
+}
+
+/**
+ * Begins a plan. Of `variables`, coerced, only those of directives are looked at.
+ */
+export function beginPlan(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  rootType: GraphQLObjectType,
+  variables: Readonly<Record<string, unknown>>,
+): OperationPlan {
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  for (const definition of document.definitions) {
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
+  }
+  return {
+    schema,
+    fragments,
+    variables,
+    root: { kind: 'OBJECT', nonNull: false, type: rootType, fields: null },
+    rootSelections: operation.selectionSet,
+    size: 0,
+  };
+}
+
+/** The fields at the operation's root, in the order of the answer. */
+export function planRootFields(plan: OperationPlan): readonly FieldPlan[] {
+  plan.root.fields ??= planFields(plan, plan.root.type, [plan.rootSelections]);
+  return plan.root.fields;
+}
+
+/** The fields that `fieldNodes`, which answer under one name, select of an object of this type. */
+export function planSubfields(
+  plan: OperationPlan,
+  type: GraphQLObjectType,
+  fieldNodes: readonly FieldNode[],
+): readonly FieldPlan[] {
+  return planFields(
+    plan,
+    type,
+    fieldNodes.flatMap(({ selectionSet }) => selectionSet ?? []),
+  );
+}
+
+function planFields(
+  plan: OperationPlan,
+  type: GraphQLObjectType,
+  selectionSets: readonly SelectionSetNode[],
+): readonly FieldPlan[] {
+  const nodes = new Map<string, FieldNode[]>();
+  const spread = new Set<string>();
+  for (const selectionSet of selectionSets) collectFields(plan, type, selectionSet, nodes, spread);
+  const fields: FieldPlan[] = [];
+  for (const [responseName, fieldNodes] of nodes) {
+    const field = planField(type, responseName, fieldNodes);
+    if (field !== null) fields.push(field);
+  }
+  plan.size += fields.length;
+  return fields;
+}
+
+/** GraphQL specification, October 2021, section 6.3.2, CollectFields. */
+function collectFields(
+  plan: OperationPlan,
+  type: GraphQLObjectType,
+  { selections }: SelectionSetNode,
+  nodes: Map<string, FieldNode[]>,
+  spread: Set<string>,
+): void {
+  for (const selection of selections) {
+    switch (selection.kind) {
+      case Kind.FIELD: {
+        if (!isIncluded(plan, selection)) continue;
+        const responseName = (selection.alias ?? selection.name).value;
+        const known = nodes.get(responseName);
+        if (known === undefined) nodes.set(responseName, [selection]);
+        else known.push(selection);
+        continue;
+      }
+      case Kind.INLINE_FRAGMENT:
+        if (!isIncluded(plan, selection) || !appliesTo(plan, selection, type)) continue;
+        collectFields(plan, type, selection.selectionSet, nodes, spread);
+        continue;
+      case Kind.FRAGMENT_SPREAD: {
+        const name = selection.name.value;
+        if (spread.has(name) || !isIncluded(plan, selection)) continue;
+        spread.add(name);
+        const fragment = plan.fragments.get(name);
+        if (fragment === undefined || !appliesTo(plan, fragment, type)) continue;
+        collectFields(plan, type, fragment.selectionSet, nodes, spread);
+      }
+    }
+  }
+}
+
+function isIncluded({ variables }: OperationPlan, node: SelectionNode): boolean {
+  if (node.directives === undefined || node.directives.length === 0) return true;
+  if (getDirectiveValues(GraphQLSkipDirective, node, variables)?.if === true) return false;
+  return getDirectiveValues(GraphQLIncludeDirective, node, variables)?.if !== false;
+}
+
+function appliesTo(
+  { schema }: OperationPlan,
+  { typeCondition }: Pick<FragmentDefinitionNode, 'typeCondition'> | { readonly typeCondition?: undefined },
+  type: GraphQLObjectType,
+): boolean {
+  if (typeCondition === undefined) return true;
+  const condition = typeFromAST(schema, typeCondition);
+  return condition === type || (isAbstractType(condition) && schema.isSubType(condition, type));
+}
+
+/** null for a field that the type does not have, which validation refuses. */
+function planField(
+  parentType: GraphQLObjectType,
+  responseName: string,
+  fieldNodes: readonly FieldNode[],
+): FieldPlan | null {
+  const name = fieldNodes[0]?.name.value ?? '';
+  if (name === TypeNameMetaFieldDef.name) {
+    const value = planValue(TypeNameMetaFieldDef.type, false);
+    const resolve = () => parentType.name;
+    return { responseName, parentType, definition: TypeNameMetaFieldDef, fieldNodes, resolve, value };
+  }
+  const definition = parentType.getFields()[name];
+  if (definition === undefined) return null;
+  const value = planValue(definition.type, false);
+  return { responseName, parentType, definition, fieldNodes, resolve: definition.resolve, value };
+}
+
+function planValue(type: GraphQLOutputType, nonNull: boolean): ValuePlan {
+  if (isNonNullType(type)) return planValue(type.ofType, true);
+  if (isListType(type)) return { kind: 'LIST', nonNull, item: planValue(type.ofType, false) };
+  if (isLeafType(type)) return { kind: 'LEAF', nonNull, type };
+  if (isAbstractType(type)) return { kind: 'ABSTRACT', nonNull, type, fields: new Map() };
+  return { kind: 'OBJECT', nonNull, type, fields: null };
+}
+
+/** The object type that a value of an abstract type has, of the name its resolver gave. Throws as graphql-js does. */
+export function readRuntimeType(
+  { schema }: OperationPlan,
+  type: GraphQLInterfaceType | GraphQLUnionType,
+  name: unknown,
+  { fieldNodes: nodes }: FieldPlan,
+): GraphQLObjectType {
+  const found = typeof name === 'string' ? schema.getType(name) : undefined;
+  for (const possible of schema.getPossibleTypes(type)) if (possible === found) return possible;
+  throw new GraphQLError(`A value of the type "${type.name}" must have one of its object types.`, { nodes });
+}

@@ -1,5 +1,4 @@
 /** The federation: many registries as one, for each caller just those that the caller may see. */
-import { distance } from 'fastest-levenshtein';
 import type { CacheInvalidation, ChangingCache } from '../domain/cache.ts';
 import { type Caller, maySeeRegistry } from '../domain/caller.ts';
 import { BadUserInput, RegistriesUnavailable, RegistryFailure } from '../domain/errors.ts';
@@ -20,6 +19,7 @@ import { FreshnessRecord } from './freshness-record.ts';
 import { LookUps } from './look-up.ts';
 import { SearchEngine } from './search-engine.ts';
 import { followTemplateChange } from './template-change.ts';
+import { describeUnknown } from './unknown-registry.ts';
 import type { Usage } from './usage.ts';
 import { sortVersions } from './versions.ts';
 import { Warming } from './warming.ts';
@@ -57,9 +57,6 @@ export interface Federation {
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** Names that are suggested for one that is unknown, and how many letters they may be off. */
-const MAX_SUGGESTIONS = 3;
-const MAX_SUGGESTION_DISTANCE = 4;
 
 /** Joins registries into one federation. */
 export function createFederation(options: FederationOptions): Federation {
@@ -291,17 +288,4 @@ class CallerView implements FederationView {
 
 function inResolutionOrder(registries: readonly VisibleRegistry[]): readonly VisibleRegistry[] {
   return [...registries].sort((left, right) => left.priority - right.priority);
-}
-
-function describeUnknown(name: string, field: string, registries: readonly VisibleRegistry[]): string {
-  const shortened = name.length > 63 ? `${name.slice(0, 63)}…` : name;
-  const nearest = registries
-    .map(({ source }) => ({ name: source.info.name, distance: distance(source.info.name, name.slice(0, 200)) }))
-    .filter((each) => each.distance <= MAX_SUGGESTION_DISTANCE)
-    .sort((left, right) => left.distance - right.distance)
-    .slice(0, MAX_SUGGESTIONS)
-    .map((each) => `"${each.name}"`);
-  const advice =
-    nearest.length > 0 ? `Did you mean ${nearest.join(' or ')}?` : 'List them with the field "registries".';
-  return `"${field}" must name registries that you can see; "${shortened}" is none of them. ${advice}`;
 }

@@ -11,10 +11,9 @@ import {
   parse,
 } from 'graphql';
 import { describe, expect, it } from 'vitest';
-import type { RequestContext } from '../../resolvers/context.ts';
 import { encodeTemplateId } from '../../resolvers/node-id.ts';
 import { buildGatewaySchema } from '../../src/server/schema.ts';
-import { createFixtureView } from '../server/fixture-view.ts';
+import { createFixtureContext } from '../server/fixture-view.ts';
 
 /** How deep everything is selected: a search, its rows, what hangs on a row. */
 const DEPTH = 4;
@@ -41,37 +40,12 @@ function selectField(typeName: string, field: GraphQLField<unknown, unknown>, de
   return [`${field.name}${given}${selectAll(field.type, depth - 1)}`];
 }
 
-function createContext(): RequestContext {
-  return {
-    view: createFixtureView(),
-    caller: { authenticated: true, subject: 'tester', roles: ['admin'], groups: ['physics'] },
-    requireRole: () => undefined,
-    requestId: 'request-1',
-    maxPageSize: 100,
-    origin: 'http://gateway.example',
-    notes: { cost: null, isWhole: false },
-    gateway: {
-      version: '0.0.0',
-      startedAtMs: 0,
-      readMetrics: () => ({
-        searches: 1,
-        responseTime: { mean: 1, p50: 1, p95: 1, p99: 1, max: 1 },
-        errorRate: 0.5,
-        errors: [{ name: 'BAD_CURSOR', count: 1 }],
-        popularTemplates: [{ name: 'org/base', registryName: 'official', views: 3 }],
-      }),
-      countSearch: () => undefined,
-      countView: () => undefined,
-    },
-  };
-}
-
 const FAILURE = 'made to fail';
 
 const schema = buildGatewaySchema();
 
 function run(source: string) {
-  return execute({ schema, document: parse(source), contextValue: createContext() });
+  return execute({ schema, document: parse(source), contextValue: createFixtureContext() });
 }
 
 /** Runs with one field made to fail, which is put right again afterwards. */

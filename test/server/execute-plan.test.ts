@@ -16,13 +16,12 @@ import {
   validate,
 } from 'graphql';
 import { describe, expect, it } from 'vitest';
-import type { RequestContext } from '../../resolvers/context.ts';
 import { encodeRegistryId, encodeTemplateId } from '../../resolvers/node-id.ts';
 import { BadUserInput } from '../../src/domain/errors.ts';
 import { executePlan } from '../../src/server/execute-plan.ts';
 import { beginPlan, type OperationPlan } from '../../src/server/execution-plan.ts';
 import { buildGatewaySchema } from '../../src/server/schema.ts';
-import { createFixtureView } from './fixture-view.ts';
+import { createFixtureContext } from './fixture-view.ts';
 
 const RUNS = 400;
 
@@ -33,31 +32,6 @@ const IDS = [
   encodeRegistryId('community'),
   encodeRegistryId('none'),
 ];
-
-function createContext(): RequestContext {
-  return {
-    view: createFixtureView(),
-    caller: { authenticated: true, subject: 'tester', roles: ['admin'], groups: ['physics'] },
-    requestId: 'request-1',
-    maxPageSize: 100,
-    origin: 'http://gateway.example',
-    requireRole: () => undefined,
-    notes: { cost: null, isWhole: false },
-    gateway: {
-      version: '0.0.0',
-      startedAtMs: 0,
-      readMetrics: () => ({
-        searches: 1,
-        responseTime: { mean: 1, p50: 1, p95: 1, p99: 1, max: 1 },
-        errorRate: 0.5,
-        errors: [{ name: 'BAD_CURSOR', count: 1 }],
-        popularTemplates: [{ name: 'org/base', registryName: 'official', views: 3 }],
-      }),
-      countSearch: () => undefined,
-      countView: () => undefined,
-    },
-  };
-}
 
 /** Everything that can be told of a result: the order of its members and errors too, and what each error was made of. */
 function describeResult({ data, errors }: ExecutionResult): string {
@@ -72,12 +46,17 @@ async function executeBoth(source: string, variables: Record<string, unknown> = 
   const operation = getOperationAST(document);
   const rootType = schema.getQueryType();
   if (!operation || !rootType) throw new Error('one query must be given');
-  const reference = await execute({ schema, document, variableValues: variables, contextValue: createContext() });
+  const reference = await execute({
+    schema,
+    document,
+    variableValues: variables,
+    contextValue: createFixtureContext(),
+  });
   const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], variables);
   if (coerced === undefined) throw new Error('the variables must be right');
   const plan: OperationPlan = beginPlan(schema, document, operation, rootType, coerced);
-  const planned = await executePlan(plan, coerced, createContext());
-  const again = await executePlan(plan, coerced, createContext());
+  const planned = await executePlan(plan, coerced, createFixtureContext());
+  const again = await executePlan(plan, coerced, createFixtureContext());
   return { reference, planned, again };
 }
 

@@ -1,4 +1,5 @@
 /** A federation small enough to be seen whole: two registries, three templates, everything answered from memory. */
+import type { RequestContext } from '../../resolvers/context.ts';
 import { BadUserInput } from '../../src/domain/errors.ts';
 import type { RegistryHealth, RegistryInfo, RegistryMetrics, RegistrySource } from '../../src/domain/registry.ts';
 import type { SearchRequest } from '../../src/domain/search.ts';
@@ -241,5 +242,31 @@ function answerSearch(request: SearchRequest, registries: readonly VisibleRegist
     })),
     freshUntilMs: 0,
     tookMs: 7,
+  };
+}
+
+/** What resolvers are given beside their arguments: the view above, of a caller who may do everything. */
+export function createFixtureContext(): RequestContext {
+  return {
+    view: createFixtureView(),
+    caller: { authenticated: true, subject: 'tester', roles: ['admin'], groups: ['physics'] },
+    requestId: 'request-1',
+    maxPageSize: 100,
+    origin: 'http://gateway.example',
+    requireRole: () => undefined,
+    notes: { cost: null, isWhole: false },
+    gateway: {
+      version: '0.0.0',
+      startedAtMs: 0,
+      readMetrics: () => ({
+        searches: 1,
+        responseTime: { mean: 1, p50: 1, p95: 1, p99: 1, max: 1 },
+        errorRate: 0.5,
+        errors: [{ name: 'BAD_CURSOR', count: 1 }],
+        popularTemplates: [{ name: 'org/base', registryName: 'official', views: 3 }],
+      }),
+      countSearch: () => undefined,
+      countView: () => undefined,
+    },
   };
 }

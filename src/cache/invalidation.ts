@@ -1,4 +1,4 @@
-import type { AnswerSubject, CacheInvalidation, TemplateState } from '../domain/cache.ts';
+import type { AnswerSubject, CacheInvalidation, TemplateFacts } from '../domain/cache.ts';
 import { mayHold } from '../domain/criteria.ts';
 import { fingerprintName, type RowIndex } from './row-index.ts';
 
@@ -51,6 +51,6 @@ export class Judge {
 }
 
 /** What a list of categories, with their counts, shows of a template. */
-function categoryOf(state: TemplateState): string | null | undefined {
+function categoryOf(state: TemplateFacts | 'ABSENT'): string | null | undefined {
   return state === 'ABSENT' ? undefined : state.category;
 }

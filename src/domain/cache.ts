@@ -21,6 +21,25 @@ export type CacheLayer = AnswerSubject['layer'] | 'VALIDATION' | 'RESPONSE';
 /** A template as a registry has it, or that it has none of the name. */
 export type TemplateState = Template | 'ABSENT';
 
+/** What an invalidation must know of a template: its name, and what filters look at. */
+export type TemplateFacts = Pick<
+  Template,
+  | 'name'
+  | 'category'
+  | 'domain'
+  | 'complexity'
+  | 'keywords'
+  | 'tags'
+  | 'connectionTypes'
+  | 'packageManagers'
+  | 'license'
+  | 'rating'
+  | 'verified'
+  | 'validated'
+  | 'researchUser'
+  | 'updatedAtMs'
+>;
+
 /** What must be forgotten: everything that every given member fits. */
 export interface CacheInvalidation {
   readonly registry?: string;
@@ -28,8 +47,8 @@ export interface CacheInvalidation {
   /** What may contain this template (by its name, however spelt). */
   readonly template?: string;
   /** How the template was and how it is now, where that is known: searches whose filters pass neither are kept. */
-  readonly before?: TemplateState;
-  readonly after?: TemplateState;
+  readonly before?: TemplateFacts | 'ABSENT';
+  readonly after?: TemplateFacts | 'ABSENT';
 }
 
 /** The cache of answers, as those see it who learn of changes. */

@@ -1,9 +1,8 @@
-import type { CacheInvalidation } from './cache.ts';
+import type { CacheInvalidation, TemplateFacts } from './cache.ts';
 import type { TemplateCriteria } from './search.ts';
-import type { Template } from './template.ts';
 
 /** Decides whether a template passes; null stands for "no criteria at all", so that nothing need be called or mapped. */
-export type TemplatePredicate = (template: Template) => boolean;
+export type TemplatePredicate = (template: TemplateFacts) => boolean;
 
 /**
  * Compiles the criteria into one predicate, or null where they ask for nothing. The gateway filters again what a registry
@@ -12,7 +11,10 @@ export type TemplatePredicate = (template: Template) => boolean;
  */
 export function compileCriteria(criteria: TemplateCriteria): TemplatePredicate | null {
   const tests: TemplatePredicate[] = [];
-  const addList = (wanted: readonly string[] | null, valuesOf: (template: Template) => readonly (string | null)[]) => {
+  const addList = (
+    wanted: readonly string[] | null,
+    valuesOf: (template: TemplateFacts) => readonly (string | null)[],
+  ) => {
     if (wanted === null) return;
     const set = new Set(wanted.map((value) => value.toLowerCase()));
     tests.push((template) => valuesOf(template).some((value) => value !== null && set.has(value.toLowerCase())));

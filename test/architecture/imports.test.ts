@@ -54,6 +54,11 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
     may: ['src/domain/', 'node:*', 'keyv', 'lru-cache'],
   },
   {
+    area: 'src/cluster/',
+    promise: 'says how processes of one gateway share and tell, and not what they do with it',
+    may: ['src/domain/', 'node:crypto', 'zod'],
+  },
+  {
     area: 'src/warming/',
     promise: "says when what is used most is read ahead, and keeps it in a file; how it is read is the federation's",
     may: ['src/federation/', 'node:crypto', 'node:fs', 'node:fs/promises', 'node:path', 'zod'],

@@ -142,6 +142,7 @@ export class HealthMonitor {
       purpose: null,
       etag: null,
       waiters: { latestDeadlineMs: Number.POSITIVE_INFINITY, background: true },
+      traceHeaders: null,
       attempt: null,
     });
     return response.value === 'ok' ? 'ok' : 'other';

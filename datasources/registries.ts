@@ -3,6 +3,7 @@ import { AnswerCache } from '../src/cache/answer-cache.ts';
 import type { RegistryConfig } from '../src/config/config.ts';
 import type { RegistryFailure } from '../src/domain/errors.ts';
 import type { RegistrySource } from '../src/domain/registry.ts';
+import type { CallTracer } from '../src/domain/trace.ts';
 import { RegistryMeter } from '../src/telemetry/registry-metrics.ts';
 import { HealthMonitor } from './health-monitor.ts';
 import { openUpstream } from './http/chain.ts';
@@ -24,6 +25,8 @@ export interface OpenRegistriesOptions {
   readonly now?: () => number;
   /** Keeps their answers, and those of others perhaps: it is not closed with these. */
   readonly cache?: AnswerCache;
+  /** Follows the calls; null: nobody does. */
+  readonly tracer?: CallTracer | null;
   /** Stands for the system's resolver. */
   readonly lookup?: LookupFunction;
 }
@@ -89,7 +92,12 @@ function prepareRegistry(config: RegistryConfig, cache: AnswerCache, options: Op
       for (const listener of circuitListeners) listener();
     },
   };
-  const upstream = openUpstream(config, { cache, observer, ...(options.lookup && { lookup: options.lookup }) });
+  const upstream = openUpstream(config, {
+    cache,
+    observer,
+    tracer: options.tracer ?? null,
+    ...(options.lookup && { lookup: options.lookup }),
+  });
   return { config, meter, upstream, circuitListeners };
 }
 

@@ -264,6 +264,7 @@ class RestRegistry implements RegistrySource {
       notBeforeMs: options.notBeforeMs ?? 0,
       etag: null,
       waiters: { latestDeadlineMs: options.deadlineMs, background: options.background ?? false },
+      traceHeaders: null,
       attempt: null,
     });
     return {

@@ -10,6 +10,7 @@ import { createFederation } from './federation/federation.ts';
 import { Usage } from './federation/usage.ts';
 import type { WarmedFederation } from './federation/warming.ts';
 import { createHandler } from './server/handler.ts';
+import type { Tracing } from './telemetry/request-trace.ts';
 import { readUsage, writeUsage } from './warming/usage-file.ts';
 import { Warmer } from './warming/warmer.ts';
 
@@ -30,16 +31,18 @@ export interface Gateway {
 
 export interface GatewayOverrides {
   readonly log: Logger;
+  /** null: nothing is traced. */
+  readonly tracing?: Tracing | null;
 }
 
 /**
  * Makes a gateway of a configuration. It listens nowhere: hand its `handle` to a server. Rejects when a registry's
  * credentials cannot be used; that a registry cannot be reached is no reason.
  */
-export async function createGateway(config: Config, { log }: GatewayOverrides): Promise<Gateway> {
+export async function createGateway(config: Config, { log, tracing = null }: GatewayOverrides): Promise<Gateway> {
   const cache = openCache(config, log);
   try {
-    return await assembleGateway(config, cache, log);
+    return await assembleGateway(config, cache, log, tracing);
   } catch (error) {
     await cache.close();
     throw error;
@@ -53,8 +56,13 @@ function openCache({ dataDirectory, server }: Config, log: Logger): AnswerCache 
 }
 
 /** Closing the gateway closes the cache. */
-async function assembleGateway(config: Config, cache: AnswerCache, log: Logger): Promise<Gateway> {
-  const joined = joinRegistries(config, cache, log);
+async function assembleGateway(
+  config: Config,
+  cache: AnswerCache,
+  log: Logger,
+  tracing: Tracing | null,
+): Promise<Gateway> {
+  const joined = joinRegistries(config, cache, log, tracing);
   const { federation, registries, warmer } = joined;
   try {
     let isReady = false;
@@ -65,6 +73,7 @@ async function assembleGateway(config: Config, cache: AnswerCache, log: Logger):
       isReady: () => isReady,
       version: packageJson.version,
       log,
+      tracing,
     });
     const forgetListener = cache.onInvalidated((invalidation) => handler.invalidate(invalidation));
     // What a disk has is looked at first: it is not asked for.
@@ -95,8 +104,8 @@ async function assembleGateway(config: Config, cache: AnswerCache, log: Logger):
 }
 
 /** The registries of a configuration as one federation, with what keeps it warm; closing leaves the cache open. */
-function joinRegistries(config: Config, cache: AnswerCache, log: Logger) {
-  const registries = openRegistries(config.registries, { logger: log, cache });
+function joinRegistries(config: Config, cache: AnswerCache, log: Logger, tracing: Tracing | null = null) {
+  const registries = openRegistries(config.registries, { logger: log, cache, tracer: tracing?.calls ?? null });
   const { search, secrets } = config.server;
   const { warm, disk } = config.server.cache;
   const usageFile = disk === null ? null : join(config.dataDirectory, USAGE_FILE);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { LookupFunction } from 'node:net';
 import type { RegistryConfig } from '../../src/config/config.ts';
 import type { CertificateView, CircuitView } from '../../src/domain/registry.ts';
+import type { CallTracer } from '../../src/domain/trace.ts';
 import { CacheLayer } from './cache.ts';
 import { Circuits } from './circuit.ts';
 import { openConnections } from './connect.ts';
@@ -13,10 +14,13 @@ import { createMeasureLayer } from './measure.ts';
 import { createRetryLayer } from './retry.ts';
 import { createSend } from './send.ts';
 import { createTimeoutLayer } from './timeout.ts';
+import { createTraceLayer } from './trace.ts';
 
 export interface UpstreamOptions {
   readonly cache: AnswerCache;
   readonly observer: UpstreamObserver;
+  /** null: nothing is traced. */
+  readonly tracer?: CallTracer | null;
   /** Stands for the system's resolver. */
   readonly lookup?: LookupFunction;
 }
@@ -70,6 +74,7 @@ export function openUpstream(config: RegistryConfig, options: UpstreamOptions): 
     limiter.layer,
     circuits.breaker,
     retry,
+    ...(options.tracer ? [createTraceLayer(name, options.tracer)] : []),
     createMeasureLayer(observer),
     timeout,
   ];

@@ -56,6 +56,8 @@ export interface UpstreamRequest {
   /** If-None-Match. */
   readonly etag: string | null;
   readonly waiters: Waiters;
+  /** Set by the trace layer, for each attempt anew: headers that say which trace it belongs to. */
+  readonly traceHeaders: Readonly<Record<string, string>> | null;
   /** Set by the timeout layer, for each attempt anew. */
   readonly attempt: Attempt | null;
 }

@@ -64,6 +64,7 @@ function writeHeaders(request: UpstreamRequest, authorization: Record<string, st
     accept: request.accept,
     'accept-encoding': ACCEPT_ENCODING,
     'user-agent': 'marketplace-gateway',
+    ...request.traceHeaders,
     ...authorization,
   };
   if (request.etag !== null) headers['if-none-match'] = request.etag;

@@ -1,10 +1,14 @@
 /** `marketplace serve`: the gateway as a server, until it is asked to stop. */
-import { destination, type Logger, pino } from 'pino';
+import { destination, type Logger } from 'pino';
+import packageJson from '../../package.json' with { type: 'json' };
 import type { Config } from '../config/config.ts';
 import { ConfigFaults } from '../config/faults.ts';
 import { demoConfig, loadConfig } from '../config/load.ts';
+import { listSecrets } from '../config/secrets.ts';
 import { createGateway } from '../gateway.ts';
 import { listen } from '../server/listen.ts';
+import { createLogger } from '../telemetry/logger.ts';
+import { openTracing } from '../telemetry/tracing.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, type Host } from './host.ts';
 
 /** How long what is in flight may take after a signal to stop (the contract's commands). */
@@ -61,8 +65,14 @@ async function prepare(environment: Host['environment']): Promise<Setup> {
 }
 
 async function serveConfig(config: Config, host: Host): Promise<number> {
-  const log = pino({ level: config.logLevel }, destination(LOG_DESCRIPTOR));
-  const gateway = await createGateway(config, { log });
+  const log = createLogger({
+    level: config.logLevel,
+    destination: destination(LOG_DESCRIPTOR),
+    secrets: listSecrets(config),
+  });
+  const warn = (message: string) => log.warn(message);
+  const tracing = await openTracing({ environment: host.environment, version: packageJson.version, warn });
+  const gateway = await createGateway(config, { log, tracing });
   try {
     const { host: address, port } = config.server;
     const listener = await listen({ host: address, port, handle: gateway.handle });
@@ -74,6 +84,7 @@ async function serveConfig(config: Config, host: Host): Promise<number> {
     await listener.close(DRAIN_MS);
   } finally {
     await gateway.close();
+    await tracing?.close();
   }
   return EXIT_DONE;
 }

@@ -6,6 +6,7 @@ import type { RequestContext } from '../../resolvers/context.ts';
 import type { DocumentFacts } from '../access/document-limits.ts';
 import { Unauthenticated } from '../access/errors.ts';
 import type { Caller } from '../domain/caller.ts';
+import { runInScope } from '../telemetry/request-scope.ts';
 import { type ClientError, internalError, toGraphqlForm, translateError } from './client-errors.ts';
 import type { RawKey } from './finished-answer.ts';
 import type { FinishedAnswers } from './finished-answers.ts';
@@ -66,6 +67,8 @@ interface Accepted {
 interface Question {
   readonly sent: SentParameters;
   readonly parameters: GraphqlParameters;
+  /** As logs and traces name it. */
+  readonly operation: { readonly type: string; readonly name: string | null };
   /** What it means; null: nothing is kept of the answer. */
   readonly key: string | null;
   /** How it came; null: it is not looked for by that. */
@@ -200,21 +203,41 @@ class GraphqlEndpoint {
     if (request.method === 'GET') refuseWrites(document.facts, parameters.operationName);
     if (document.facts.operations.size > 0) this.#persisted.remember(sent);
     const facts = findOperation(document, parameters.operationName);
+    const operation = describeOperation(document.facts, parameters.operationName);
+    const asked = { sent, parameters, operation };
     // Requests that are too long to be looked for do not come twice.
-    if (rawKey === null || !facts?.isCacheable) return { sent, parameters, key: null, rawKey: null, usesOrigin: false };
+    if (rawKey === null || !facts?.isCacheable) return { ...asked, key: null, rawKey: null, usesOrigin: false };
     const { usesOrigin } = facts;
     const origin = usesOrigin ? this.#options.readOrigin(request) : null;
     const key = makeRequestKey(scope, { document, parameters, mediaType, tellsCost: sent.tellsCost, origin });
     // By its bytes alone it could be the answer of another, who came by another address.
-    return { sent, parameters, key, rawKey: usesOrigin ? null : rawKey, usesOrigin };
+    return { ...asked, key, rawKey: usesOrigin ? null : rawKey, usesOrigin };
   }
 
-  async #execute({ exchange, mediaType, caller }: Accepted, { sent, parameters }: Question): Promise<Executed> {
+  /** In a scope of its own, by which logs and traces know whose work is done. */
+  #execute(accepted: Accepted, question: Question): Promise<Executed> {
+    const { requestId, trace } = accepted.exchange;
+    const { name, type } = question.operation;
+    const execute = () => this.#executeInScope(accepted, question);
+    if (trace !== null) return trace.runOperation({ type, name, requestId }, execute);
+    return runInScope({ requestId, operationName: name, trace: null }, execute);
+  }
+
+  async #executeInScope({ exchange, mediaType, caller }: Accepted, question: Question): Promise<Executed> {
+    const { sent, parameters } = question;
+    const startedMs = performance.now();
     const record = this.#options.createRecord();
     const context = this.#options.createContext(exchange, caller, record);
     const { status, contentType, body } = await execute(this.#options, parameters, context, mediaType);
+    if (this.#options.log.isLevelEnabled('debug')) this.#logOperation(question, record, startedMs);
     const told = sent.tellsCost && record.cost !== null ? tellCost(body, record.cost) : body;
     return { status, contentType, body: told, record, freshness: context.view.readFreshness() };
+  }
+
+  /** A line for each answer would cost more than many answers do: failures are logged where they happen, the rest here. */
+  #logOperation({ operation: { type } }: Question, { isWhole, cost, searches }: OperationRecord, startedMs: number) {
+    const tookMs = Math.round(performance.now() - startedMs);
+    this.#options.log.debug({ type, isWhole, cost, searches, tookMs }, 'an operation was executed');
   }
 
   #sendError(exchange: GraphqlExchange, mediaType: ResponseMediaType | null, error: unknown): void {
@@ -226,6 +249,13 @@ class GraphqlEndpoint {
       exchange.response.destroy();
     }
   }
+}
+
+/** The operation that is meant. A name that the document does not have is none. */
+function describeOperation({ operations }: DocumentFacts, operationName: string | undefined): Question['operation'] {
+  const name = operationName ?? (operations.size === 1 ? ([...operations.keys()][0] ?? '') : '');
+  const type = operations.get(name);
+  return type === undefined ? { type: 'query', name: null } : { type, name: name === '' ? null : name };
 }
 
 /** A GET is repeated, prefetched and followed from links: it never changes anything. */

@@ -9,6 +9,7 @@ import type { CacheInvalidation } from '../domain/cache.ts';
 import type { Caller } from '../domain/caller.ts';
 import type { FederationView } from '../federation/answers.ts';
 import { createGatewayMetrics } from '../telemetry/gateway-metrics.ts';
+import type { Tracing } from '../telemetry/request-trace.ts';
 import { createApollo } from './apollo.ts';
 import { FinishedAnswers } from './finished-answers.ts';
 import { createGraphqlEndpoint } from './graphql-endpoint.ts';
@@ -31,6 +32,8 @@ export interface HandlerOptions {
   /** Of the gateway, as the package has it. */
   readonly version: string;
   readonly log: Logger;
+  /** null: nothing is traced. */
+  readonly tracing: Tracing | null;
 }
 
 export interface RequestHandler {
@@ -53,6 +56,7 @@ export async function createHandler({
   isReady,
   version,
   log,
+  tracing,
 }: HandlerOptions): Promise<RequestHandler> {
   const { limits, introspection, search, cache } = config.server;
   const metrics = createGatewayMetrics();
@@ -106,6 +110,7 @@ export async function createHandler({
     isReady,
     isDraining: () => isDraining,
     log,
+    tracing,
   });
   return {
     handle,

@@ -1,5 +1,6 @@
 /** What every answer of the server has in common. */
 import type { ServerResponse } from 'node:http';
+import type { RequestTrace } from '../telemetry/request-trace.ts';
 
 /**
  * On every answer: nothing is sniffed, framed, or told to other sites. The last is for everything that is no page: were a
@@ -26,6 +27,8 @@ export interface Answer {
 export interface Exchange {
   readonly response: ServerResponse;
   readonly requestId: string;
+  /** null: it is not traced. */
+  readonly trace: RequestTrace | null;
   /** A HEAD request: the headers of the answer without its body. */
   readonly headOnly: boolean;
   /** Asked when the answer is sent: whether the connection is to be closed behind it. */

@@ -4,6 +4,8 @@ import type { Logger } from 'pino';
 import type { Credentials } from '../access/authenticate.ts';
 import type { Caller } from '../domain/caller.ts';
 import type { FederationView } from '../federation/answers.ts';
+import { runInScope } from '../telemetry/request-scope.ts';
+import type { Tracing } from '../telemetry/request-trace.ts';
 import { internalError, translateError } from './client-errors.ts';
 import { answerContent } from './content-endpoint.ts';
 import { answerExplorer } from './explorer.ts';
@@ -22,6 +24,8 @@ export interface RouteOptions {
   readonly isReady: () => boolean;
   readonly isDraining: () => boolean;
   readonly log: Logger;
+  /** null: nothing is traced. */
+  readonly tracing: Tracing | null;
 }
 
 // A host name or address, and a port.
@@ -33,10 +37,12 @@ export function createRoutes(options: RouteOptions): (request: IncomingMessage, 
     const url = readTarget(request.url);
     const mark = url.indexOf('?');
     const path = mark < 0 ? url : url.slice(0, mark);
+    const { method = 'GET', headers } = request;
     const exchange: GraphqlExchange = {
       request,
       response,
-      requestId: chooseRequestId(request.headers['x-request-id']),
+      requestId: chooseRequestId(headers['x-request-id']),
+      trace: options.tracing?.startRequest({ method, path, headers }, response) ?? null,
       headOnly: request.method === 'HEAD',
       mustClose: options.isDraining,
       search: mark < 0 ? '' : url.slice(mark),
@@ -44,7 +50,8 @@ export function createRoutes(options: RouteOptions): (request: IncomingMessage, 
     try {
       if (path === '/graphql') options.answerGraphql(exchange);
       else {
-        route(request, path, options)
+        const { requestId, trace } = exchange;
+        runInScope({ requestId, operationName: null, trace: trace?.scope ?? null }, () => route(request, path, options))
           .then((answer) => sendAnswer(exchange, answer))
           .catch((error: unknown) => sendFailure(error, exchange, options.log));
       }

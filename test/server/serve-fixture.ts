@@ -39,6 +39,7 @@ export async function serveFixture(options: ServeFixtureOptions = {}): Promise<S
     isReady: options.isReady ?? (() => true),
     version: '0.0.0',
     log,
+    tracing: null,
   });
   const listener = await listen({ host: '127.0.0.1', port: 0, handle: handler.handle });
   return {

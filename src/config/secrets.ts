@@ -1,0 +1,35 @@
+/** Everything in a configuration that nobody may read off the gateway. */
+import type { Config, Credentials, RegistryConfig } from './config.ts';
+
+/** The secrets themselves, and the forms in which they are sent. */
+export function listSecrets(config: Pick<Config, 'server' | 'registries'>): readonly string[] {
+  return [...config.server.secrets, ...config.registries.flatMap(listOfRegistry)];
+}
+
+function listOfRegistry({ credentials, webhook, proxy, tls }: RegistryConfig): string[] {
+  return [
+    ...(credentials === null ? [] : listOfCredentials(credentials)),
+    ...(webhook === null ? [] : [webhook.secret]),
+    ...(proxy === null ? [] : listOfAddress(proxy)),
+    ...(tls?.key ? [tls.key] : []),
+  ];
+}
+
+function listOfCredentials(credentials: Credentials): string[] {
+  switch (credentials.type) {
+    case 'token':
+      return [credentials.token];
+    case 'basic': {
+      const { username, password } = credentials;
+      return [password, Buffer.from(`${username}:${password}`).toString('base64')];
+    }
+    case 'ssh_key':
+      return credentials.passphrase === null ? [credentials.key] : [credentials.key, credentials.passphrase];
+  }
+}
+
+/** The password of an address. */
+function listOfAddress(address: string): string[] {
+  const password = URL.parse(address)?.password ?? '';
+  return password === '' ? [] : [password, decodeURIComponent(password)];
+}

@@ -1,0 +1,26 @@
+/**
+ * Whose work is being done, for logs and traces: everything that a request starts, however deep and however late, finds its
+ * request here without being handed it. Calls that several requests share belong to the one that made them.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Context } from '@opentelemetry/api';
+
+export interface RequestScope {
+  readonly requestId: string;
+  /** As the client named it; null for none. */
+  readonly operationName: string | null;
+  /** Where new spans hang; null where nothing is traced. */
+  readonly trace: Context | null;
+}
+
+const scopes = new AsyncLocalStorage<RequestScope>();
+
+/** Runs something for a request. */
+export function runInScope<T>(scope: RequestScope, run: () => T): T {
+  return scopes.run(scope, run);
+}
+
+/** The request for which the caller works; undefined: for none. */
+export function readScope(): RequestScope | undefined {
+  return scopes.getStore();
+}

@@ -2,10 +2,10 @@ import type { LookupFunction } from 'node:net';
 import { AnswerCache } from '../src/cache/answer-cache.ts';
 import type { RegistryConfig } from '../src/config/config.ts';
 import type { RegistryFailure } from '../src/domain/errors.ts';
-import type { RegistrySource } from '../src/domain/registry.ts';
+import type { HealthChange, RegistrySource } from '../src/domain/registry.ts';
 import type { CallTracer } from '../src/domain/trace.ts';
-import { RegistryMeter } from '../src/telemetry/registry-metrics.ts';
-import { HealthMonitor } from './health-monitor.ts';
+import { isGoodAnswer, RegistryMeter } from '../src/telemetry/registry-metrics.ts';
+import { HealthMonitor } from './health/monitor.ts';
 import { openUpstream } from './http/chain.ts';
 import type { UpstreamObserver } from './http/layer.ts';
 import { marketplace } from './marketplace/index.ts';
@@ -16,11 +16,14 @@ const KINDS: Readonly<Record<RegistryConfig['kind'], RegistryDefinition>> = {
   marketplace,
 };
 
+/** What calls of users met in so long a time is part of a registry's health. */
+const CALLS_WINDOW_MS = 60_000;
+
 /** Where no cache is given the registries share one of this size in memory. */
 const CACHE_BYTES = 64 * 1024 * 1024;
 
 export interface OpenRegistriesOptions {
-  readonly logger?: { warn(detail: object, message: string): void };
+  readonly logger?: Record<'info' | 'warn', (detail: object, message: string) => void>;
   /** As `Date.now()`; for health and metrics alone. */
   readonly now?: () => number;
   /** Keeps their answers, and those of others perhaps: it is not closed with these. */
@@ -31,6 +34,8 @@ export interface OpenRegistriesOptions {
   readonly lookup?: LookupFunction;
 }
 
+type HealthListener = (change: HealthChange) => void;
+
 /** The registries of a configuration, open for calls. */
 export interface OpenRegistries {
   /** In the order they were given, which is the resolution order. */
@@ -39,6 +44,11 @@ export interface OpenRegistries {
   readonly cache: Pick<AnswerCache, 'invalidate' | 'onInvalidated' | 'readUsage'>;
   /** Resolves when every registry was tried once, however it answered (contract 3, /readyz). */
   whenTriedOnce(): Promise<void>;
+  /**
+   * Calls the listener whenever the status of a registry changes, or the state of one of its circuits; it must not throw. Gives
+   * the function that ends it.
+   */
+  onHealthChange(listener: HealthListener): () => void;
   /** Stops health checks and cuts every connection; calls that are under way fail. */
   close(): Promise<void>;
 }
@@ -53,12 +63,23 @@ export function openRegistries(
 ): OpenRegistries {
   const cache = options.cache ?? createOwnCache();
   const upstreams = configs.map((config) => prepareRegistry(config, cache, options));
-  const opened = upstreams.map((upstream, rank) => startRegistry(upstream, rank, options));
+  const listeners = new Set<HealthListener>();
+  const tell = (change: HealthChange): void => {
+    logHealthChange(change, options);
+    for (const listener of listeners) listener(change);
+  };
+  const opened = upstreams.map((upstream, rank) => startRegistry(upstream, rank, options, tell));
   return {
     sources: opened.map((registry) => registry.source),
     cache,
     async whenTriedOnce() {
       await Promise.all(opened.map((registry) => registry.whenTriedOnce()));
+    },
+    onHealthChange(listener) {
+      // Each call is a registration of its own, also of the same function.
+      const registered: HealthListener = (change) => listener(change);
+      listeners.add(registered);
+      return () => void listeners.delete(registered);
     },
     async close() {
       await Promise.all(opened.map((registry) => registry.close()));
@@ -76,20 +97,22 @@ type Prepared = ReturnType<typeof prepareRegistry>;
 /** Everything that can fail, before anything runs that would have to be stopped again. */
 function prepareRegistry(config: RegistryConfig, cache: AnswerCache, options: OpenRegistriesOptions) {
   const meter = new RegistryMeter(options.now ?? Date.now);
-  const circuitListeners: (() => void)[] = [];
+  const healthListeners: Pick<HealthMonitor, 'noteCall' | 'noteCircuitChange'>[] = [];
   const observer: UpstreamObserver = {
     onCacheOutcome: (outcome) => meter.onCacheOutcome(outcome),
     onAttemptStart: () => meter.onAttemptStart(),
     onAttemptEnd: (tookMs, failure) => {
       meter.onAttemptEnd(tookMs, failure);
+      for (const health of healthListeners) health.noteCall(isGoodAnswer(failure));
       if (failure !== null) logFailure(failure, options);
     },
     onRetry: () => meter.onRetry(),
     onRateLimitRefusal: () => meter.onRateLimitRefusal(),
-    onCircuitChange: (operation, state) => {
-      meter.onCircuitChange(operation, state);
+    onCircuitChange: (circuit) => {
+      const { operation, state } = circuit;
+      meter.onCircuitChange(circuit);
       options.logger?.warn({ registry: config.name, operation, state }, 'the circuit of a registry changed');
-      for (const listener of circuitListeners) listener();
+      for (const health of healthListeners) health.noteCircuitChange(circuit);
     },
   };
   const upstream = openUpstream(config, {
@@ -98,13 +121,14 @@ function prepareRegistry(config: RegistryConfig, cache: AnswerCache, options: Op
     tracer: options.tracer ?? null,
     ...(options.lookup && { lookup: options.lookup }),
   });
-  return { config, meter, upstream, circuitListeners };
+  return { config, meter, upstream, healthListeners };
 }
 
 function startRegistry(
-  { config, meter, upstream, circuitListeners }: Prepared,
+  { config, meter, upstream, healthListeners }: Prepared,
   rank: number,
   options: OpenRegistriesOptions,
+  onChange: HealthListener,
 ) {
   const definition = KINDS[config.kind];
   const health = new HealthMonitor({
@@ -113,9 +137,14 @@ function startRegistry(
     paths: definition.healthPaths,
     intervalMs: config.health.interval,
     timeoutMs: config.timeouts.health,
+    degradedLatencyMs: config.health.degradedLatency,
+    degradedErrorPercentage: config.health.degradedErrorPercentage,
+    countCalls: () => meter.countCalls(CALLS_WINDOW_MS),
     now: options.now ?? Date.now,
+    warn: (detail, message) => options.logger?.warn(detail, message),
+    onChange,
   });
-  circuitListeners.push(() => health.noteCircuitChange());
+  healthListeners.push(health);
   const source = createRestRegistry({
     config,
     rank,
@@ -132,6 +161,15 @@ function startRegistry(
       await upstream.close();
     },
   };
+}
+
+/** A circuit that changes alone has a line already. */
+function logHealthChange(change: HealthChange, { logger }: OpenRegistriesOptions): void {
+  const { registryName: registry, previousStatus, health } = change;
+  const { status, message } = health;
+  if (status === previousStatus) return;
+  const level = status === 'UP' ? 'info' : 'warn';
+  logger?.[level]({ registry, status, previousStatus, reason: message }, 'the health of a registry changed');
 }
 
 /** The one place that knows why; what clients are told holds no detail. */

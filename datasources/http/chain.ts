@@ -36,7 +36,14 @@ export interface Upstream {
   recall(path: string, parse: UpstreamRequest['parse']): Promise<unknown>;
   admits(operation: CallOperation): boolean;
   readCircuits(): readonly CircuitView[];
+  /** Opens those that are closed, as if their calls had failed too often. */
+  openCircuits(): void;
+  /** Closes those that are not. */
+  closeCircuits(): void;
+  /** The certificate that was presented last; null: none was. */
   readCertificate(): CertificateView | null;
+  /** Looks at the certificate that is presented now, trusted or not, so that it can be read. Never rejects. */
+  inspectCertificate(timeoutMs: number): Promise<void>;
   countQueued(): number;
   close(): Promise<void>;
 }
@@ -86,10 +93,13 @@ export function openUpstream(config: RegistryConfig, options: UpstreamOptions): 
     recall: (path, parse) => cache.recall(path, parse),
     admits: (operation) => circuits.admits(operation),
     readCircuits: () => circuits.read(),
+    openCircuits: () => circuits.openAll(),
+    closeCircuits: () => circuits.closeAll(),
     readCertificate: () => connections.readCertificate(),
+    inspectCertificate: (timeoutMs) => connections.inspectCertificate(timeoutMs),
     countQueued: () => limiter.queued,
     async close() {
-      circuits.close();
+      circuits.shutDown();
       await limiter.close();
       await connections.close();
     },

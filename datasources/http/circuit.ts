@@ -63,8 +63,19 @@ export class Circuits {
     return [...this.#circuits.values()].map((circuit) => circuit.view);
   }
 
-  close(): void {
+  /** Opens those that are closed, as if their calls had failed too often. */
+  openAll(): void {
+    for (const circuit of this.#circuits.values()) if (circuit.view.state === 'CLOSED') circuit.open();
+  }
+
+  /** Lets calls of every operation through again. */
+  closeAll(): void {
     for (const circuit of this.#circuits.values()) circuit.close();
+  }
+
+  /** No call goes through any more. */
+  shutDown(): void {
+    for (const circuit of this.#circuits.values()) circuit.shutDown();
   }
 
   #refusal(circuit: Circuit): RegistryFailure {
@@ -99,7 +110,7 @@ class Circuit {
       const nowMs = Date.now();
       const nextAttemptAtMs = state === 'OPEN' ? nowMs + options.resetTimeout : null;
       this.#view = { operation, state, sinceMs: nowMs, nextAttemptAtMs };
-      observer.onCircuitChange(operation, state);
+      observer.onCircuitChange(this.#view);
     };
     this.#breaker.on('open', () => enter('OPEN'));
     this.#breaker.on('halfOpen', () => enter('HALF_OPEN'));
@@ -124,7 +135,15 @@ class Circuit {
     return this.#breaker.fire(request);
   }
 
+  open(): void {
+    if (!this.isShut) this.#breaker.open();
+  }
+
   close(): void {
+    if (!this.isShut) this.#breaker.close();
+  }
+
+  shutDown(): void {
     this.#breaker.shutdown();
   }
 }

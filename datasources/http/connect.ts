@@ -3,6 +3,7 @@ import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { type Dispatcher, Pool, ProxyAgent } from 'undici';
 import type { RegistryConfig } from '../../src/config/config.ts';
 import type { CertificateView } from '../../src/domain/registry.ts';
+import { inspectCertificate } from './inspect-certificate.ts';
 import { guardLookup } from './local-addresses.ts';
 
 /** Without a limiter: more connections to one registry than this help nobody. */
@@ -13,8 +14,13 @@ const KEEP_ALIVE_MS = 30_000;
 /** The connections to one registry's origin. */
 export interface Connections {
   readonly dispatcher: Dispatcher;
-  /** The certificate that the registry presented last and that was found to be signed as it must be. */
+  /** The certificate that the registry presented last; null: none was seen. */
   readCertificate(): CertificateView | null;
+  /**
+   * Looks at the certificate that it presents now, trusted or not, over a connection that carries nothing else. Through a
+   * proxy only calls show it. Never rejects.
+   */
+  inspectCertificate(timeoutMs: number): Promise<void>;
   /** Cuts what is open. */
   close(): Promise<void>;
 }
@@ -60,6 +66,12 @@ export function openConnections(config: RegistryConfig, lookup?: LookupFunction)
   return {
     dispatcher,
     readCertificate: () => certificate,
+    async inspectCertificate(timeoutMs) {
+      const url = new URL(config.url);
+      if (url.protocol !== 'https:' || config.proxy !== null) return;
+      const peer = await inspectCertificate(url, { ...tls, lookup: guardLookup(lookup) }, timeoutMs);
+      if (peer !== null) certificate = toCertificateView(peer);
+    },
     close: () => dispatcher.destroy(),
   };
 }

@@ -1,5 +1,6 @@
 import type { AnswerSubject } from '../../src/domain/cache.ts';
 import type { RegistryFailure } from '../../src/domain/errors.ts';
+import type { CircuitView } from '../../src/domain/registry.ts';
 import type { CacheOutcome } from '../../src/domain/search.ts';
 import type { CacheDirectives } from './directives.ts';
 import type { Attempt } from './receive.ts';
@@ -98,5 +99,5 @@ export interface UpstreamObserver {
   onRetry(): void;
   /** Refused by the limiter, without asking. */
   onRateLimitRefusal(): void;
-  onCircuitChange(operation: CallOperation, state: 'OPEN' | 'HALF_OPEN' | 'CLOSED'): void;
+  onCircuitChange(circuit: CircuitView): void;
 }

@@ -50,7 +50,12 @@ export interface RegistryConfig {
     readonly staleWhileRevalidate: number;
     readonly staleIfError: number;
   };
-  readonly health: { readonly interval: number };
+  /** From a check that takes so long, or so many calls in a hundred that fail, on a registry counts as DEGRADED. */
+  readonly health: {
+    readonly interval: number;
+    readonly degradedLatency: number;
+    readonly degradedErrorPercentage: number;
+  };
   /** File contents are read when the configuration is loaded. */
   readonly tls: {
     readonly ca: string | null;

@@ -238,7 +238,15 @@ const registry = mapping({
   })
     .prefault({})
     .meta({ description: '0 keeps nothing.' }),
-  health: mapping({ interval: timer('30s') }).prefault({}),
+  health: mapping({
+    interval: timer('30s'),
+    degradedLatency: timer('1s').meta({ description: 'A registry whose check takes so long counts as DEGRADED.' }),
+    degradedErrorPercentage: count({ min: 1, max: 100 })
+      .prefault(10)
+      .meta({ description: 'So does one that so many calls of a hundred fail at, within a minute.' }),
+  })
+    .prefault({})
+    .meta({ description: 'How a registry is checked, and what counts as DEGRADED.' }),
   tls: mapping({
     ca: text('the path of a PEM file').optional(),
     cert: text('the path of a PEM file').optional(),

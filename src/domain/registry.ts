@@ -143,6 +143,17 @@ export interface RegistryHealth {
   readonly uptime: number | null;
 }
 
+/** A registry's status changed, or one of its circuits did. */
+export interface HealthChange {
+  readonly registryName: string;
+  /** The same as `health.status` where a circuit changed alone. */
+  readonly previousStatus: HealthStatus;
+  /** As it is now; null where no circuit changed. */
+  readonly circuit: CircuitView | null;
+  /** As it is now. */
+  readonly health: RegistryHealth;
+}
+
 /** Milliseconds; null without samples. */
 export interface LatencySummary {
   readonly mean: number | null;

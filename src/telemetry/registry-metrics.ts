@@ -1,5 +1,5 @@
 import type { RegistryFailure } from '../domain/errors.ts';
-import type { RegistryMetrics } from '../domain/registry.ts';
+import type { CircuitView, RegistryMetrics } from '../domain/registry.ts';
 import type { CacheOutcome } from '../domain/search.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
 
@@ -38,8 +38,8 @@ export class RegistryMeter {
     this.#count((part) => {
       part.requests += 1;
       part.latencies.record(tookMs);
-      if (failure === null) part.successes += 1;
-      else countFailure(part, failure);
+      if (isGoodAnswer(failure)) part.successes += 1;
+      if (failure !== null) countFailure(part, failure);
     });
   }
 
@@ -55,7 +55,7 @@ export class RegistryMeter {
     });
   }
 
-  onCircuitChange(_operation: string, state: 'OPEN' | 'HALF_OPEN' | 'CLOSED'): void {
+  onCircuitChange({ state }: CircuitView): void {
     if (state !== 'OPEN') return;
     this.#count((part) => {
       part.circuitOpens += 1;
@@ -85,6 +85,17 @@ export class RegistryMeter {
     };
   }
 
+  /** The attempts that ended in the last `windowMs` (five minutes at most), and how many of them failed. */
+  countCalls(windowMs: number): { readonly calls: number; readonly failures: number } {
+    let calls = 0;
+    let failures = 0;
+    for (const { requests, successes } of this.#fine.since(this.#now() - windowMs)) {
+      calls += requests;
+      failures += requests - successes;
+    }
+    return { calls, failures };
+  }
+
   #count(change: (part: Part) => void): void {
     const nowMs = this.#now();
     change(this.#fine.at(nowMs));
@@ -93,13 +104,25 @@ export class RegistryMeter {
 }
 
 /** A 404, 409 or 4xx about the request is a good answer of the registry; so is a success. */
+export function isGoodAnswer(failure: RegistryFailure | null): boolean {
+  switch (failure?.type) {
+    case undefined:
+    case 'NOT_FOUND':
+    case 'CONFLICT':
+    case 'INVALID':
+    case 'READ_ONLY':
+      return true;
+    default:
+      return false;
+  }
+}
+
 function countFailure(part: Part, failure: RegistryFailure): void {
   switch (failure.type) {
     case 'NOT_FOUND':
     case 'CONFLICT':
     case 'INVALID':
     case 'READ_ONLY':
-      part.successes += 1;
       return;
     case 'AUTHENTICATION':
     case 'AUTHORIZATION':

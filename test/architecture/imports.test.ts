@@ -34,7 +34,7 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
   },
   { area: 'datasources/wire-values.ts', promise: 'reads values and imports nothing', may: [] },
   {
-    area: 'datasources/health-monitor.ts',
+    area: 'datasources/health/',
     promise: 'asks through the http layers',
     may: ['datasources/http/', 'datasources/wire-values.ts', 'src/domain/'],
   },

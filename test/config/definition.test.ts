@@ -34,7 +34,7 @@ registries:
     rateLimit: { requestsPerSecond: 50, burst: 100, concurrent: 20, maxQueue: 200 }
     circuit: { errorThresholdPercentage: 50, volumeThreshold: 5, window: 10s, resetTimeout: 10s }
     cache: { search: 15m, template: 1h, catalog: 24h, staleWhileRevalidate: 1m, staleIfError: 24h }
-    health: { interval: 30s }
+    health: { interval: 30s, degradedLatency: 1s, degradedErrorPercentage: 10 }
     tls: { servername: templates.example }
     proxy: http://proxy.example:3128
     access: { roles: [researcher], groups: [physics] }
@@ -88,7 +88,10 @@ const registry = fc.record(
       },
       { requiredKeys: [] },
     ),
-    health: fc.record({ interval: duration }, { requiredKeys: [] }),
+    health: fc.record(
+      { interval: duration, degradedLatency: duration, degradedErrorPercentage: fc.integer({ min: 1, max: 100 }) },
+      { requiredKeys: [] },
+    ),
     access: fc.record({
       roles: fc.array(line, { minLength: 1, maxLength: 3 }),
       groups: fc.array(line, { maxLength: 3 }),

@@ -56,7 +56,7 @@ describe('defaults', () => {
             staleWhileRevalidate: 60_000,
             staleIfError: 86_400_000,
           },
-          health: { interval: 30_000 },
+          health: { interval: 30_000, degradedLatency: 1000, degradedErrorPercentage: 10 },
           tls: null,
           proxy: null,
           access: null,

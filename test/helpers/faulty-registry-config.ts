@@ -1,11 +1,15 @@
 import type { RegistryConfig } from '../../src/config/config.ts';
 
 /** Overrides of a registry's configuration; the nested groups may be given in part. */
-export type RegistryConfigOverrides = Omit<Partial<RegistryConfig>, 'timeouts' | 'retry' | 'circuit' | 'cache'> & {
+export type RegistryConfigOverrides = Omit<
+  Partial<RegistryConfig>,
+  'timeouts' | 'retry' | 'circuit' | 'cache' | 'health'
+> & {
   readonly timeouts?: Partial<RegistryConfig['timeouts']>;
   readonly retry?: Partial<RegistryConfig['retry']>;
   readonly circuit?: Partial<RegistryConfig['circuit']>;
   readonly cache?: Partial<RegistryConfig['cache']>;
+  readonly health?: Partial<RegistryConfig['health']>;
 };
 
 /**
@@ -23,7 +27,6 @@ export function configureRegistry(url: string, overrides: RegistryConfigOverride
     priority: null,
     credentials: null,
     rateLimit: { requestsPerSecond: 1_000, burst: 1_000, concurrent: 50, maxQueue: 200 },
-    health: { interval: 3_600_000 },
     tls: null,
     proxy: null,
     access: null,
@@ -32,6 +35,7 @@ export function configureRegistry(url: string, overrides: RegistryConfigOverride
     webhook: null,
     ...overrides,
     timeouts: { connect: 500, search: 800, template: 2_000, health: 2_000, ...overrides.timeouts },
+    health: { interval: 3_600_000, degradedLatency: 1_000, degradedErrorPercentage: 10, ...overrides.health },
     retry: { attempts: 0, baseDelay: 100, maxDelay: 2_000, ...overrides.retry },
     circuit: {
       errorThresholdPercentage: 50,

@@ -25,7 +25,12 @@ export interface FaultyRegistryOptions {
   readonly behaviour?: CatalogBehaviour;
   readonly mode?: FaultMode;
   /** Speak TLS with certificates of this authority; `requestCert`: ask for a client's certificate and refuse without. */
-  readonly tls?: { readonly authority: TestAuthority; readonly requestCert?: boolean };
+  readonly tls?: {
+    readonly authority: TestAuthority;
+    readonly requestCert?: boolean;
+    /** Of its certificates from the next one on; absent: from yesterday on for a week. */
+    validity?: { readonly validFrom: Date; readonly validTo: Date };
+  };
   /** Sent with every good answer, for example `cache-control`. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Answer If-None-Match with 304 and send an ETag. */
@@ -100,6 +105,12 @@ export class FaultyRegistry implements AsyncDisposable {
     }
   }
 
+  /** Presents a new certificate to whoever connects from now on; connections that are open are kept. */
+  renewCertificate(): void {
+    if (!(this.#server instanceof TlsServer)) throw new TypeError('only a registry that speaks TLS has a certificate');
+    this.#server.setSecureContext({ ...this.#certificate(), ca: this.#options.tls?.authority.ca });
+  }
+
   behave(behaviour: CatalogBehaviour): void {
     this.catalog.behave(behaviour);
     this.#generation += 1;
@@ -167,6 +178,7 @@ export class FaultyRegistry implements AsyncDisposable {
       commonName: 'faulty-registry',
       dnsNames: ['localhost', 'registry.test'],
       ipAddresses: ['127.0.0.1'],
+      ...this.#options.tls?.validity,
     };
     if (this.#mode !== 'expired-certificate') return authority.issue(good);
     return authority.issue({

@@ -41,8 +41,9 @@ describe('the metrics of a registry', () => {
     meter.onAttemptStart();
     meter.onRetry();
     meter.onRateLimitRefusal();
-    meter.onCircuitChange('SEARCH', 'OPEN');
-    meter.onCircuitChange('SEARCH', 'HALF_OPEN');
+    const circuit = { operation: 'SEARCH', sinceMs: 0, nextAttemptAtMs: null } as const;
+    meter.onCircuitChange({ ...circuit, state: 'OPEN' });
+    meter.onCircuitChange({ ...circuit, state: 'HALF_OPEN' });
     expect(meter.read(60_000, 4)).toMatchObject({
       requests: 5,
       successRate: 0.2,

@@ -62,27 +62,11 @@ export function openRegistries(
   options: OpenRegistriesOptions = {},
 ): OpenRegistries {
   const cache = options.cache ?? createOwnCache();
-  const upstreams = configs.map((config) => prepareRegistry(config, cache, options));
-  const listeners = new Set<HealthListener>();
-  const tell = (change: HealthChange): void => {
-    logHealthChange(change, options);
-    for (const listener of listeners) listener(change);
-  };
-  const opened = upstreams.map((upstream, rank) => startRegistry(upstream, rank, options, tell));
+  const opened = new RegistryPool({ ...options, cache }).open(configs);
   return {
-    sources: opened.map((registry) => registry.source),
-    cache,
-    async whenTriedOnce() {
-      await Promise.all(opened.map((registry) => registry.whenTriedOnce()));
-    },
-    onHealthChange(listener) {
-      // Each call is a registration of its own, also of the same function.
-      const registered: HealthListener = (change) => listener(change);
-      listeners.add(registered);
-      return () => void listeners.delete(registered);
-    },
+    ...opened,
     async close() {
-      await Promise.all(opened.map((registry) => registry.close()));
+      await opened.close();
       if (cache !== options.cache) await cache.close();
     },
   };
@@ -92,11 +76,89 @@ function createOwnCache(): AnswerCache {
   return new AnswerCache({ memoryBytes: CACHE_BYTES, disk: null, log: { warn: () => undefined } });
 }
 
+/**
+ * The registries that are open, over changes of the configuration: what one has learnt of a registry (its circuit, its
+ * budget, its connections, its health, what was counted) goes on for the next that has it with equal settings.
+ */
+export class RegistryPool {
+  readonly #options: OpenRegistriesOptions & { readonly cache: AnswerCache };
+  /** By what their connections depend on. */
+  readonly #open = new Map<string, OpenRegistry>();
+
+  constructor(options: OpenRegistriesOptions & { readonly cache: AnswerCache }) {
+    this.#options = options;
+  }
+
+  /**
+   * Opens those that are not open yet; in resolution order. Closing closes those that nobody else has. Throws an Error naming
+   * the registry whose SSH key cannot be read, and then nothing has changed.
+   */
+  open(configs: readonly RegistryConfig[]): OpenRegistries {
+    const prepared = configs.map((config) => {
+      const key = keyOfConnection(config);
+      return {
+        config,
+        key,
+        known: this.#open.get(key) ?? prepareRegistry(config, this.#meterOf(config), this.#options),
+      };
+    });
+    const used = prepared.map(({ config, key, known }) => {
+      const registry = 'users' in known ? known : startRegistry(known, this.#options);
+      this.#open.set(key, registry);
+      registry.users += 1;
+      return { key, registry, source: registry.sourceFor(config) };
+    });
+    return {
+      sources: used.map(({ source }) => source),
+      cache: this.#options.cache,
+      async whenTriedOnce() {
+        await Promise.all(used.map(({ registry }) => registry.whenTriedOnce()));
+      },
+      onHealthChange(listener) {
+        // Each call is a registration of its own, also of the same function.
+        const registered: HealthListener = (change) => listener(change);
+        const heard = used.map(({ registry: { listeners } }) => listeners.add(registered));
+        return () => {
+          for (const listeners of heard) listeners.delete(registered);
+        };
+      },
+      close: async () => {
+        await Promise.all(used.splice(0).map(({ key, registry }) => this.#release(key, registry)));
+      },
+    };
+  }
+
+  async #release(key: string, registry: OpenRegistry): Promise<void> {
+    registry.users -= 1;
+    if (registry.users > 0) return;
+    this.#open.delete(key);
+    await registry.close();
+  }
+
+  /** What was counted of a registry goes on when it is opened with other settings. */
+  #meterOf({ name, url }: RegistryConfig): RegistryMeter {
+    const same = [...this.#open.values()].find(({ config }) => config.name === name && config.url === url);
+    return same?.meter ?? new RegistryMeter(this.#options.now ?? Date.now);
+  }
+}
+
+/** Equal for settings that connections, circuit, budget and health checks cannot tell apart. */
+function keyOfConnection(config: RegistryConfig): string {
+  const rest = { type: null, priority: null, namespace: null, access: null, claims: null, webhook: null };
+  return JSON.stringify({ ...config, ...rest });
+}
+
+/** A registry that is open, and how many configurations have it. */
+type OpenRegistry = ReturnType<typeof startRegistry>;
 type Prepared = ReturnType<typeof prepareRegistry>;
 
 /** Everything that can fail, before anything runs that would have to be stopped again. */
-function prepareRegistry(config: RegistryConfig, cache: AnswerCache, options: OpenRegistriesOptions) {
-  const meter = new RegistryMeter(options.now ?? Date.now);
+function prepareRegistry(
+  config: RegistryConfig,
+  meter: RegistryMeter,
+  options: OpenRegistriesOptions & { readonly cache: AnswerCache },
+) {
+  const { cache } = options;
   const healthListeners: Pick<HealthMonitor, 'noteCall' | 'noteCircuitChange'>[] = [];
   const observer: UpstreamObserver = {
     onCacheOutcome: (outcome) => meter.onCacheOutcome(outcome),
@@ -124,13 +186,9 @@ function prepareRegistry(config: RegistryConfig, cache: AnswerCache, options: Op
   return { config, meter, upstream, healthListeners };
 }
 
-function startRegistry(
-  { config, meter, upstream, healthListeners }: Prepared,
-  rank: number,
-  options: OpenRegistriesOptions,
-  onChange: HealthListener,
-) {
+function startRegistry({ config, meter, upstream, healthListeners }: Prepared, options: OpenRegistriesOptions) {
   const definition = KINDS[config.kind];
+  const listeners = new Set<HealthListener>();
   const health = new HealthMonitor({
     registryName: config.name,
     upstream,
@@ -142,19 +200,32 @@ function startRegistry(
     countCalls: () => meter.countCalls(CALLS_WINDOW_MS),
     now: options.now ?? Date.now,
     warn: (detail, message) => options.logger?.warn(detail, message),
-    onChange,
+    onChange: (change) => {
+      logHealthChange(change, options);
+      for (const listener of listeners) listener(change);
+    },
   });
   healthListeners.push(health);
-  const source = createRestRegistry({
-    config,
-    rank,
-    definition,
-    upstream,
-    readHealth: () => health.read(),
-    readMetrics: (windowMs) => meter.read(windowMs, upstream.countQueued()),
-  });
+  let latest: { readonly settings: string; readonly source: RegistrySource } | null = null;
   return {
-    source,
+    config,
+    meter,
+    users: 0,
+    listeners,
+    /** The same object for equal settings: what is learnt of a registry is remembered by it. */
+    sourceFor(wanted: RegistryConfig): RegistrySource {
+      const settings = JSON.stringify({ ...wanted, priority: null });
+      if (latest?.settings === settings) return latest.source;
+      const source = createRestRegistry({
+        config: wanted,
+        definition,
+        upstream,
+        readHealth: () => health.read(),
+        readMetrics: (windowMs) => meter.read(windowMs, upstream.countQueued()),
+      });
+      latest = { settings, source };
+      return source;
+    },
     whenTriedOnce: () => health.whenTriedOnce(),
     async close() {
       health.close();

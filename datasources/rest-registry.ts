@@ -65,8 +65,6 @@ export interface RegistryDefinition {
 /** What a registry is built of. */
 export interface RestRegistryParts {
   readonly config: RegistryConfig;
-  /** In the resolution order. */
-  readonly rank: number;
   readonly definition: RegistryDefinition;
   readonly upstream: Upstream;
   readHealth(): RegistryHealth;
@@ -98,7 +96,6 @@ class RestRegistry implements RegistrySource {
       type: config.type,
       kind: config.kind,
       url: config.url,
-      rank: parts.rank,
       writable: definition.writable,
       namespace: config.namespace,
       claims: config.claims,

@@ -1,28 +1,25 @@
-/** Joins everything: the configuration's registries, the federation over them, and the server in front. */
+/** The gateway: what lasts as long as the process, and the generation that is made of the configuration of the moment. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { openRegistries } from '../datasources/registries.ts';
-import packageJson from '../package.json' with { type: 'json' };
-import { AnswerCache } from './cache/answer-cache.ts';
 import type { Config } from './config/config.ts';
-import { createFederation } from './federation/federation.ts';
-import { Usage } from './federation/usage.ts';
 import type { WarmedFederation } from './federation/warming.ts';
-import { createHandler } from './server/handler.ts';
+import { type Generation, openGeneration } from './live/generation.ts';
+import { joinRegistries } from './live/join-registries.ts';
+import { type LastingParts, openLastingParts } from './live/lasting-parts.ts';
+import { createServerState, type ServerState } from './server/server-state.ts';
 import type { Tracing } from './telemetry/request-trace.ts';
-import { readUsage, writeUsage } from './warming/usage-file.ts';
-import { Warmer } from './warming/warmer.ts';
 
+export { readRecordedUsage } from './live/lasting-parts.ts';
 export type { WarmedFederation };
-
-/** In the data directory. */
-const CACHE_FILE = 'cache.sqlite';
-const USAGE_FILE = 'usage.json';
 
 export interface Gateway {
   /** Answers one HTTP request; never throws. */
   handle(request: IncomingMessage, response: ServerResponse): void;
+  /**
+   * Goes over to another configuration, between two requests. Those under way are answered by the one before. Rejects, and
+   * stays as it is, when a registry's credentials cannot be used. Call it again only when it has settled.
+   */
+  reload(config: Config): Promise<void>;
   /** From now on the gateway says that it is not ready, and closes each connection behind its answer. */
   startDraining(): void;
   /** Stops health checks and cuts the connections to registries. Call it when nothing is in flight any more. */
@@ -40,115 +37,76 @@ export interface GatewayOverrides {
  * credentials cannot be used; that a registry cannot be reached is no reason.
  */
 export async function createGateway(config: Config, { log, tracing = null }: GatewayOverrides): Promise<Gateway> {
-  const cache = openCache(config, log);
+  const lasting = openLastingParts(config, log, tracing);
   try {
-    return await assembleGateway(config, cache, log, tracing);
+    const state = createServerState();
+    return new LiveGateway(await openGeneration(config, lasting, state), lasting, state);
   } catch (error) {
-    await cache.close();
+    await lasting.close();
     throw error;
   }
 }
 
-function openCache({ dataDirectory, server }: Config, log: Logger): AnswerCache {
-  const { memory, disk } = server.cache;
-  const file = disk === null ? null : { path: join(dataDirectory, CACHE_FILE), maxBytes: disk };
-  return new AnswerCache({ memoryBytes: memory, disk: file, log });
-}
+class LiveGateway implements Gateway {
+  readonly #lasting: LastingParts;
+  readonly #state: ServerState;
+  #current: Generation;
+  /** Still have something to finish. */
+  readonly #retiring = new Set<Generation>();
 
-/** Closing the gateway closes the cache. */
-async function assembleGateway(
-  config: Config,
-  cache: AnswerCache,
-  log: Logger,
-  tracing: Tracing | null,
-): Promise<Gateway> {
-  const joined = joinRegistries(config, cache, log, tracing);
-  const { federation, registries, warmer } = joined;
-  try {
-    let isReady = false;
-    const handler = await createHandler({
-      config,
-      viewFor: federation.viewFor,
-      noteTemplateChange: federation.noteTemplateChange,
-      isReady: () => isReady,
-      version: packageJson.version,
-      log,
-      tracing,
-    });
-    const forgetListener = cache.onInvalidated((invalidation) => handler.invalidate(invalidation));
-    // What a disk has is looked at first: it is not asked for.
-    Promise.all([registries.whenTriedOnce(), cache.whenListed()]).then(
-      () => warmer?.start(),
-      (error: unknown) => log.error({ err: error }, 'nothing is kept warm because of a defect'),
-    );
-    registries.whenTriedOnce().then(
+  constructor(first: Generation, lasting: LastingParts, state: ServerState) {
+    this.#current = first;
+    this.#lasting = lasting;
+    this.#state = state;
+    first.whenTriedOnce().then(
       () => {
-        isReady = true;
+        state.isReady = true;
       },
-      (error: unknown) => log.error({ err: error }, 'the first health checks ended in a defect'),
+      (error: unknown) => lasting.log.error({ err: error }, 'the first health checks ended in a defect'),
     );
-    return {
-      handle: handler.handle,
-      startDraining: handler.startDraining,
-      close: async () => {
-        forgetListener();
-        await handler.close();
-        await joined.close();
-        await cache.close();
-      },
-    };
-  } catch (error) {
-    await joined.close();
-    throw error;
+    this.#start(first);
   }
-}
 
-/** The registries of a configuration as one federation, with what keeps it warm; closing leaves the cache open. */
-function joinRegistries(config: Config, cache: AnswerCache, log: Logger, tracing: Tracing | null = null) {
-  const registries = openRegistries(config.registries, { logger: log, cache, tracer: tracing?.calls ?? null });
-  const { search, secrets } = config.server;
-  const { warm, disk } = config.server.cache;
-  const usageFile = disk === null ? null : join(config.dataDirectory, USAGE_FILE);
-  const usage = usageFile === null ? new Usage() : readUsage(usageFile);
-  const lifetimes = new Map(config.registries.map(({ name, cache }) => [name, cache.catalog]));
-  const federation = createFederation({
-    sources: registries.sources,
-    search,
-    secrets,
-    cache,
-    readsAhead: warm !== null,
-    usage: warm === null ? null : usage,
-    catalogLifetimeMs: (name) => lifetimes.get(name) ?? 0,
-  });
-  const warmer =
-    warm === null
-      ? null
-      : new Warmer({
-          warming: federation.warming,
-          usage,
-          most: warm,
-          saveUsage: async () => {
-            if (usageFile !== null) await writeUsage(usageFile, usage);
-          },
-          onDefect: (error) => log.error({ err: error }, 'something could not be kept warm because of a defect'),
-        });
-  return {
-    registries,
-    federation,
-    usage,
-    warmer,
-    close: async () => {
-      // Reads that go on in the background end with their connections; waited for first, they would hold up a stop.
-      const settled = Promise.all([federation.close(), warmer?.close()]);
-      await registries.close();
-      await settled;
-    },
+  readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
+    this.#current.handle(request, response);
   };
-}
 
-/** The most used searches and look-ups that a gateway with this data directory has recorded. Never throws. */
-export function readRecordedUsage(dataDirectory: string): Usage {
-  return readUsage(join(dataDirectory, USAGE_FILE));
+  async reload(config: Config): Promise<void> {
+    const next = await openGeneration(config, this.#lasting, this.#state);
+    const previous = this.#current;
+    this.#forgetGone(previous.config, config);
+    this.#current = next;
+    this.#start(next);
+    this.#retiring.add(previous);
+    previous
+      .retire()
+      .catch((error: unknown) => this.#lasting.log.error({ err: error }, 'what was replaced could not be closed'))
+      .finally(() => this.#retiring.delete(previous));
+  }
+
+  startDraining(): void {
+    for (const generation of [this.#current, ...this.#retiring]) generation.startDraining();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#current, ...this.#retiring].map((generation) => generation.close()));
+    await this.#lasting.close();
+  }
+
+  #start(generation: Generation): void {
+    const { cache, log } = this.#lasting;
+    // What a disk has is looked at first: it is not asked for.
+    const ready = Promise.all([generation.whenTriedOnce(), cache.whenListed()]);
+    generation.start(ready, (error) => log.error({ err: error }, 'nothing is kept warm because of a defect'));
+  }
+
+  /** Answers of registries that are gone: should one come back, nobody has told meanwhile what changed. */
+  #forgetGone(before: Config, after: Config): void {
+    const names = new Set(after.registries.map(({ name }) => name));
+    for (const { name } of before.registries) {
+      if (!names.has(name)) void this.#lasting.cache.invalidate({ registry: name });
+    }
+  }
 }
 
 /**
@@ -160,18 +118,20 @@ export async function warmCache(
   queries: readonly string[],
   { log }: GatewayOverrides,
 ): Promise<WarmedFederation> {
-  const cache = openCache(config, log);
+  const lasting = openLastingParts(config, log, null);
+  const { cache, usage } = lasting;
   await cache.whenListed();
   try {
-    const { federation, registries, usage } = joinRegistries(config, cache, log);
+    const { federation, registries } = joinRegistries(config, lasting);
     try {
       return await federation.warming.warmAll(usage, queries, config.server.cache.warm ?? 0);
     } finally {
+      // The warmer has not begun, and would write down what a gateway beside this process uses.
       const settled = federation.close();
       await registries.close();
       await settled;
     }
   } finally {
-    await cache.close();
+    await lasting.close();
   }
 }

@@ -106,8 +106,11 @@ export function openUpstream(config: RegistryConfig, options: UpstreamOptions): 
   };
 }
 
-/** Answers belong to a registry, its address and the credentials they were given to; none of them can be read off it. */
+/**
+ * Answers belong to a registry, its address and the credentials they were given to, and are kept as they were read; none of
+ * that can be read off it.
+ */
 function describeScope(config: RegistryConfig): string {
-  const identity = JSON.stringify([config.url, config.credentials]);
+  const identity = JSON.stringify([config.url, config.credentials, config.kind, config.popularityScale]);
   return `${config.name} ${createHash('sha256').update(identity).digest('base64url').slice(0, 16)} `;
 }

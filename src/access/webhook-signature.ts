@@ -24,6 +24,8 @@ export interface WebhookVerifierOptions {
   readonly now?: () => number;
   /** Signatures remembered of one registry. */
   readonly maxRemembered?: number;
+  /** What was used before, by another verifier; it is added to. */
+  readonly used?: UsedSignatures;
 }
 
 /** The signatures of one registry that were used, with the time until which they would be good. */
@@ -32,18 +34,22 @@ interface Used {
   purgedAtMs: number;
 }
 
+/** By the names of the registries. */
+export type UsedSignatures = Map<string, Used>;
+
 export class WebhookVerifier {
   readonly #secrets: ReadonlyMap<string, string>;
   readonly #now: () => number;
   readonly #maxRemembered: number;
-  readonly #used = new Map<string, Used>();
+  readonly #used: UsedSignatures;
   /** Stands in where there is no secret, so that the time taken does not tell who has one. */
   readonly #nobodysSecret = randomBytes(32).toString('hex');
 
-  constructor({ secrets, now = Date.now, maxRemembered = MAX_REMEMBERED }: WebhookVerifierOptions) {
+  constructor({ secrets, now = Date.now, maxRemembered = MAX_REMEMBERED, used = new Map() }: WebhookVerifierOptions) {
     this.#secrets = secrets;
     this.#now = now;
     this.#maxRemembered = maxRemembered;
+    this.#used = used;
   }
 
   /** `header` as received; `body` byte by byte as received. Of what is VERIFIED the signature is used up. */

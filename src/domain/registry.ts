@@ -10,8 +10,6 @@ export interface RegistryInfo {
   /** The adapter: "marketplace", ... */
   readonly kind: string;
   readonly url: string;
-  /** Position in the resolution order over all registries, 0 first. */
-  readonly rank: number;
   readonly writable: boolean;
   /** Names are compared within one namespace. */
   readonly namespace: string;

@@ -16,6 +16,7 @@ import type {
 } from './answers.ts';
 import { compileClaims } from './claims.ts';
 import { FreshnessRecord } from './freshness-record.ts';
+import { Learnt } from './learnt.ts';
 import { LookUps } from './look-up.ts';
 import { SearchEngine } from './search-engine.ts';
 import { followTemplateChange } from './template-change.ts';
@@ -38,6 +39,8 @@ export interface FederationOptions {
   readonly usage?: Usage | null;
   /** How long the list of a registry's names is believed; 24 hours where it is not said. */
   readonly catalogLifetimeMs?: (registryName: string) => number;
+  /** What others have learnt of the registries; nothing, where it is not said. */
+  readonly learnt?: Learnt;
   /** The wall clock, milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -69,9 +72,10 @@ export function createFederation(options: FederationOptions): Federation {
     readsAhead = false,
     usage = null,
     catalogLifetimeMs = () => DAY_MS,
+    learnt = new Learnt(),
     now = Date.now,
   } = options;
-  const parts = { sources, search, secrets, isClaimedElsewhere, catalogLifetimeMs, readsAhead, usage, now };
+  const parts = { sources, search, secrets, isClaimedElsewhere, learnt, catalogLifetimeMs, readsAhead, usage, now };
   const engine = new SearchEngine(parts);
   const unlisten = cache?.onInvalidated((invalidation) => engine.noteChange(invalidation));
   const begun = new WeakMap<Promise<SearchResult>, number>();

@@ -10,9 +10,10 @@ import type { SearchResult, VisibleRegistry } from './answers.ts';
 import type { IsClaimedElsewhere } from './claims.ts';
 import { CursorSeal, registryIdOf } from './cursor.ts';
 import { Drains } from './drained-stream.ts';
+import type { Learnt, LearntOfRegistry } from './learnt.ts';
 import { ListReader } from './list-reader.ts';
 import { makePage } from './make-page.ts';
-import { NameCatalog } from './name-catalog.ts';
+import type { NameCatalog } from './name-catalog.ts';
 import { type PageSetting, Participant } from './open-stream.ts';
 import { type ComparePositions, comparePositionsIn } from './order.ts';
 import { PageCursors } from './page-cursors.ts';
@@ -22,7 +23,7 @@ import { composeResult } from './search-answer.ts';
 import { checkRequired, listQueryOf } from './search-request.ts';
 import type { ListQuery } from './span-reader.ts';
 import type { Direction, RegistryStream, StreamContext } from './stream.ts';
-import { RegistryTraits } from './traits.ts';
+import type { RegistryTraits } from './traits.ts';
 import type { Usage } from './usage.ts';
 import { fingerprintSearch, rankRegistries, WalkStart } from './walk.ts';
 
@@ -31,6 +32,7 @@ export interface SearchEngineOptions {
   readonly search: SearchConfig;
   readonly secrets: readonly string[];
   readonly isClaimedElsewhere: IsClaimedElsewhere | null;
+  readonly learnt: Learnt;
   /** How long the list of a registry's names is believed. */
   catalogLifetimeMs(registryName: string): number;
   /** Whether windows are asked for before a walk comes to them. */
@@ -54,8 +56,7 @@ export class SearchEngine {
   readonly #drains = new Drains();
   readonly #readAhead: ReadAhead | null;
   readonly #usage: Usage | null;
-  readonly #traits: ReadonlyMap<string, RegistryTraits>;
-  readonly #catalogs: ReadonlyMap<string, NameCatalog>;
+  readonly #learnt: ReadonlyMap<string, LearntOfRegistry>;
 
   constructor(options: SearchEngineOptions) {
     this.#sources = options.sources;
@@ -64,33 +65,28 @@ export class SearchEngine {
     this.#isClaimedElsewhere = options.isClaimedElsewhere;
     this.#readAhead = options.readsAhead ? new ReadAhead(options.search.timeout / 2) : null;
     this.#usage = options.usage;
-    this.#traits = new Map(options.sources.map(({ info }) => [info.name, new RegistryTraits()]));
-    this.#catalogs = new Map(
-      options.sources.map((source) => [
-        source.info.name,
-        new NameCatalog(
-          source,
-          this.traitsOf(source.info.name),
-          options.catalogLifetimeMs(source.info.name),
-          options.now,
-        ),
-      ]),
+    this.#learnt = new Map(
+      options.sources.map((source) => {
+        const { name } = source.info;
+        return [name, options.learnt.of(source, options.catalogLifetimeMs(name), options.now)];
+      }),
     );
   }
 
   /** What was learnt of a registry so far. */
   traitsOf(registryName: string): RegistryTraits {
-    const traits = this.#traits.get(registryName);
-    if (traits === undefined) throw new RangeError(`registryName must be a configured registry, got "${registryName}"`);
-    return traits;
+    return this.#learntOf(registryName).traits;
   }
 
   /** The names that a registry carries, as far as they are listed. */
   catalogOf(registryName: string): NameCatalog {
-    const catalog = this.#catalogs.get(registryName);
-    if (catalog === undefined)
-      throw new RangeError(`registryName must be a configured registry, got "${registryName}"`);
-    return catalog;
+    return this.#learntOf(registryName).catalog;
+  }
+
+  #learntOf(registryName: string): LearntOfRegistry {
+    const learnt = this.#learnt.get(registryName);
+    if (learnt === undefined) throw new RangeError(`registryName must be a configured registry, got "${registryName}"`);
+    return learnt;
   }
 
   /**
@@ -101,17 +97,17 @@ export class SearchEngine {
     this.#running.clear();
     this.#drains.forgetRunning();
     const { registry, layer } = invalidation;
-    for (const [name, catalog] of this.#catalogs) {
+    for (const [name, { catalog, traits }] of this.#learnt) {
       if (registry !== undefined && registry !== name) continue;
       catalog.noteChange(invalidation);
-      if (layer === undefined || layer === 'SEARCH') this.traitsOf(name).noteChange(invalidation);
+      if (layer === undefined || layer === 'SEARCH') traits.noteChange(invalidation);
     }
   }
 
   /** Settles when no background work is under way. */
   async close(): Promise<void> {
-    const catalogs = [...this.#catalogs.values()];
-    await Promise.all([this.#readAhead?.close(), ...catalogs.map((catalog) => catalog.whenIdle())]);
+    const catalogs = [...this.#learnt.values()].map(({ catalog }) => catalog.whenIdle());
+    await Promise.all([this.#readAhead?.close(), ...catalogs]);
   }
 
   /**

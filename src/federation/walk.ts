@@ -31,20 +31,22 @@ export function fingerprintSearch(
 }
 
 /**
- * The ranks of registries by their numbers in cursors. One that the caller may not see stands between those that the caller
+ * The ranks of registries by their numbers in cursors; both lists are in resolution order. One that the caller may not see stands between those that the caller
  * sees, so that a place at one of its rows divides their rows as it did.
  */
 export function rankRegistries(
   visible: readonly VisibleRegistry[],
   all: readonly RegistrySource[],
 ): ReadonlyMap<number, number> {
-  return new Map(
-    all.map(({ info }) => {
-      const seen = visible.find(({ source }) => source.info.name === info.name);
-      const before = visible.filter(({ source }) => source.info.rank < info.rank).length;
-      return [registryIdOf(info.name), seen === undefined ? before - 0.5 : seen.priority - 1];
-    }),
-  );
+  const seen = new Map(visible.map(({ source, priority }) => [source.info.name, priority - 1]));
+  const ranks = new Map<number, number>();
+  let before = -1;
+  for (const { info } of all) {
+    const rank = seen.get(info.name);
+    ranks.set(registryIdOf(info.name), rank ?? before + 0.5);
+    before = rank ?? before;
+  }
+  return ranks;
 }
 
 /** Reads the name of a row again: near `hint` in the registry's list, the one that `isIt` knows. null: it is gone. */

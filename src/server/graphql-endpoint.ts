@@ -20,7 +20,7 @@ import {
 import { findOperation, type KnowDocument } from './known-documents.ts';
 import { chooseMediaType, type ResponseMediaType } from './media-type.ts';
 import type { OperationRecord } from './operation-record.ts';
-import { PersistedDocuments } from './persisted-documents.ts';
+import type { PersistedDocuments } from './persisted-documents.ts';
 import { checkBodyHeaders, collectBody, parseJsonBody } from './request-body.ts';
 import { RequestError } from './request-error.ts';
 import { makeRequestKey, roomOf } from './request-key.ts';
@@ -34,6 +34,7 @@ export interface GraphqlEndpointOptions {
   readonly knowDocument: KnowDocument;
   /** Gives the body of the answer, or null where Apollo has to be asked (src/server/planned-documents.ts). */
   readonly executePlanned: (parameters: GraphqlParameters, context: RequestContext) => Promise<string | null>;
+  readonly persisted: PersistedDocuments;
   readonly maxBodyBytes: number;
   /** Where finished answers are kept; null: nowhere. */
   readonly finished: FinishedAnswers | null;
@@ -101,10 +102,11 @@ export function createGraphqlEndpoint(options: GraphqlEndpointOptions): (exchang
 class GraphqlEndpoint {
   readonly #options: GraphqlEndpointOptions;
   readonly #executions: SharedExecutions | null;
-  readonly #persisted = new PersistedDocuments();
+  readonly #persisted: PersistedDocuments;
 
   constructor(options: GraphqlEndpointOptions) {
     this.#options = options;
+    this.#persisted = options.persisted;
     this.#executions = options.finished && new SharedExecutions(options.finished);
   }
 

@@ -8,7 +8,6 @@ import type { Config } from '../config/config.ts';
 import type { CacheInvalidation } from '../domain/cache.ts';
 import type { Caller } from '../domain/caller.ts';
 import type { FederationView } from '../federation/answers.ts';
-import { createGatewayMetrics } from '../telemetry/gateway-metrics.ts';
 import type { Tracing } from '../telemetry/request-trace.ts';
 import { createApollo } from './apollo.ts';
 import { FinishedAnswers } from './finished-answers.ts';
@@ -17,8 +16,8 @@ import { createKnownDocuments } from './known-documents.ts';
 import { OperationRecord } from './operation-record.ts';
 import { createPlannedDocuments } from './planned-documents.ts';
 import { createRoutes, readCredentials, readOrigin } from './routes.ts';
-import { buildGatewaySchema } from './schema.ts';
 import { createScopeReader } from './scope.ts';
+import type { ServerState } from './server-state.ts';
 import { createWebhookEndpoint } from './webhook-endpoint.ts';
 
 export interface HandlerOptions {
@@ -27,8 +26,8 @@ export interface HandlerOptions {
   readonly viewFor: (caller: Caller) => FederationView;
   /** Told what a registry says of its changes; gives how many kept answers were dropped for it. */
   readonly noteTemplateChange: (registryName: string, name: string) => Promise<number>;
-  /** Whether every registry was tried once, however it answered. */
-  readonly isReady: () => boolean;
+  /** Is shared by the handlers of all configurations that the process has. */
+  readonly state: ServerState;
   /** Of the gateway, as the package has it. */
   readonly version: string;
   readonly log: Logger;
@@ -43,24 +42,24 @@ export interface RequestHandler {
   invalidate(invalidation: CacheInvalidation): void;
   /** From now on the gateway is not ready, and connections are closed behind their answer. */
   startDraining(): void;
+  /** When nothing is in flight here any more. */
   close(): Promise<void>;
 }
 
 const NO_ERRORS: readonly string[] = Object.freeze([]);
 
-/** Makes the handler. Rejects when the schema or a resolver is wrong. */
+/** Makes the handler of one configuration. */
 export async function createHandler({
   config,
   viewFor,
   noteTemplateChange,
-  isReady,
+  state,
   version,
   log,
   tracing,
 }: HandlerOptions): Promise<RequestHandler> {
   const { limits, introspection, search, cache } = config.server;
-  const metrics = createGatewayMetrics();
-  const schema = buildGatewaySchema();
+  const { schema, metrics, persisted, usedSignatures } = state;
   const { countOperation } = metrics;
   const planned = createPlannedDocuments({ schema, maxCost: limits.cost, log, countOperation });
   const apollo = createApollo({
@@ -68,13 +67,12 @@ export async function createHandler({
     learnDocument: planned.learn,
   });
   await apollo.start();
-  let isDraining = false;
   const finished = cache.responses === null ? null : new FinishedAnswers(cache.responses);
   const authenticateBy = createAuthenticator(config.auth);
   const authenticate = (request: IncomingMessage) => authenticateBy(readCredentials(request));
   const gateway = {
     version,
-    startedAtMs: Date.now(),
+    startedAtMs: state.startedAtMs,
     readMetrics: metrics.read,
     countSearch: metrics.countSearch,
     countView: metrics.countView,
@@ -85,6 +83,7 @@ export async function createHandler({
       apollo,
       knowDocument: createKnownDocuments(schema, createDocumentCheck(limits.depth)),
       executePlanned: planned.execute,
+      persisted,
       maxBodyBytes: limits.bodyBytes,
       finished,
       authenticate,
@@ -104,11 +103,11 @@ export async function createHandler({
       log,
       countOperation,
     }),
-    answerWebhook: createWebhookEndpoint({ registries: config.registries, noteTemplateChange, log }),
+    answerWebhook: createWebhookEndpoint({ registries: config.registries, noteTemplateChange, log, usedSignatures }),
     authenticate,
     viewFor,
-    isReady,
-    isDraining: () => isDraining,
+    isReady: () => state.isReady,
+    isDraining: () => state.isDraining,
     log,
     tracing,
   });
@@ -116,7 +115,7 @@ export async function createHandler({
     handle,
     invalidate: (invalidation) => finished?.invalidate(invalidation),
     startDraining: () => {
-      isDraining = true;
+      state.isDraining = true;
     },
     close: () => apollo.stop(),
   };

@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Logger } from 'pino';
 import { checkValue } from '../../resolvers/arguments.ts';
-import { WebhookVerifier } from '../access/webhook-signature.ts';
+import { type UsedSignatures, WebhookVerifier } from '../access/webhook-signature.ts';
 import type { RegistryConfig } from '../config/config.ts';
 import { BadUserInput } from '../domain/errors.ts';
 import { parseJsonBody, readBody } from './request-body.ts';
@@ -17,6 +17,8 @@ export interface WebhookEndpointOptions {
   /** Forgets what may be from before the change; gives how many kept answers that were. */
   readonly noteTemplateChange: (registryName: string, name: string) => Promise<number>;
   readonly log: Logger;
+  /** Signatures that are used up; it is added to. */
+  readonly usedSignatures: UsedSignatures;
 }
 
 /** An announcement has three short members. */
@@ -36,12 +38,13 @@ export function createWebhookEndpoint({
   registries,
   noteTemplateChange,
   log,
+  usedSignatures,
 }: WebhookEndpointOptions): (request: IncomingMessage, registryName: string) => Promise<Answer> {
   const open = new Set(registries.filter(({ access }) => access === null).map(({ name }) => name));
   const secrets = new Map(
     registries.flatMap(({ name, webhook }) => (webhook === null ? [] : [[name, webhook.secret]])),
   );
-  const verifier = new WebhookVerifier({ secrets });
+  const verifier = new WebhookVerifier({ secrets, used: usedSignatures });
   return async (request, registryName) => {
     if (request.method !== 'POST') {
       return errorAnswer(405, 'METHOD_NOT_ALLOWED', 'A webhook must be sent by POST.', { Allow: 'POST' });

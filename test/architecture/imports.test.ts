@@ -88,9 +88,17 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
     ],
   },
   {
+    area: 'src/live/',
+    promise: 'joins everything: what is made of one configuration, and what outlives it',
+    may: [
+      ...['src/access/', 'src/cache/', 'src/config/', 'src/domain/', 'src/federation/', 'src/server/'],
+      ...['src/telemetry/', 'src/warming/', 'datasources/registries.ts', 'package.json', 'node:*', 'pino'],
+    ],
+  },
+  {
     area: 'src/gateway.ts',
-    promise: 'joins everything, and knows no registry program',
-    may: ['src/', 'datasources/registries.ts', 'package.json', 'node:http', 'node:path', 'pino'],
+    promise: 'goes from one configuration to the next, and knows no registry program',
+    may: ['src/', 'node:http', 'pino'],
   },
   {
     area: 'src/cli/',

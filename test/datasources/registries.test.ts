@@ -22,12 +22,12 @@ describe('the kinds of registry', () => {
     }
   });
 
-  it('keep the order of the configuration as their rank', async () => {
+  it('keep the order of the configuration', async () => {
     const configs = ['b', 'a'].map((name) => configureRegistry('http://127.0.0.1:9', { name }));
     const opened = openRegistries(configs);
-    expect(opened.sources.map(({ info }) => [info.name, info.rank, info.writable])).toEqual([
-      ['b', 0, true],
-      ['a', 1, true],
+    expect(opened.sources.map(({ info }) => [info.name, info.writable])).toEqual([
+      ['b', true],
+      ['a', true],
     ]);
     await opened.whenTriedOnce();
     await opened.close();

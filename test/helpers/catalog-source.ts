@@ -26,7 +26,8 @@ export interface CatalogSourceOptions {
 }
 
 export class CatalogSource implements RegistrySource {
-  readonly info: RegistryInfo;
+  /** `rank`: its place in the resolution order, for what the tests sort themselves. */
+  readonly info: RegistryInfo & { readonly rank: number };
   readonly catalog: FaultyCatalog;
   /** The paths that were asked for, in order: what an upstream would have seen. */
   readonly asked: string[] = [];

@@ -62,6 +62,7 @@ export class FaultyRegistry implements AsyncDisposable {
   #generation = 0;
   #underWay = 0;
   #mostAtOnce = 0;
+  #connectionsMade = 0;
 
   constructor(options: FaultyRegistryOptions) {
     this.#options = options;
@@ -76,6 +77,15 @@ export class FaultyRegistry implements AsyncDisposable {
 
   get port(): number {
     return this.#port;
+  }
+
+  /** Connections that are open now, and all that were made so far. */
+  get openConnections(): number {
+    return this.#sockets.size;
+  }
+
+  get connectionsMade(): number {
+    return this.#connectionsMade;
   }
 
   /** The most requests that were under way at one time. */
@@ -203,6 +213,7 @@ export class FaultyRegistry implements AsyncDisposable {
         )
       : createServer(answer);
     server.on('connection', (socket) => {
+      this.#connectionsMade += 1;
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
     });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { createServerState } from '../../src/server/server-state.ts';
 import { createFixtureView, fixtureTemplate } from './fixture-view.ts';
 import { serveFixture } from './serve-fixture.ts';
 import { serveRegistries, wireTemplates } from './serve-registries.ts';
@@ -8,15 +9,15 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
 describe('/healthz and /readyz', () => {
   it('tell that the process lives, and whether every registry was tried and none is leaving', async () => {
-    let isReady = false;
-    await using served = await serveFixture({ isReady: () => isReady });
+    const state = createServerState();
+    await using served = await serveFixture({ state });
     const ask = async (path: string) => {
       const response = await fetch(served.origin + path);
       return [response.status, await response.json()];
     };
     expect(await ask('/healthz')).toEqual([200, { status: 'ok' }]);
     expect(await ask('/readyz')).toEqual([503, { status: 'starting' }]);
-    isReady = true;
+    state.isReady = true;
     expect(await ask('/readyz')).toEqual([200, { status: 'ready' }]);
     served.startDraining();
     expect(await ask('/readyz')).toEqual([503, { status: 'draining' }]);

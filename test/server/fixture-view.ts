@@ -47,7 +47,6 @@ function fixtureSource(
       type: 'OFFICIAL',
       kind: 'marketplace',
       url: 'https://registry.example',
-      rank: 0,
       writable: false,
       namespace: 'marketplace',
       claims: [],
@@ -148,7 +147,7 @@ export function createFixtureView(replaced: Partial<FederationView> = {}): Fixtu
   const searches: SearchRequest[] = [];
   const registries: readonly VisibleRegistry[] = [
     { source: fixtureSource({ name: 'official' }), priority: 1 },
-    { source: fixtureSource({ name: 'community', type: 'COMMUNITY', rank: 1 }), priority: 2 },
+    { source: fixtureSource({ name: 'community', type: 'COMMUNITY' }), priority: 2 },
   ];
   const registryNamed = (name: string, field: string): VisibleRegistry => {
     const found = registries.find(({ source }) => source.info.name === name);

@@ -5,6 +5,7 @@ import type { Caller } from '../../src/domain/caller.ts';
 import type { FederationView } from '../../src/federation/answers.ts';
 import { createHandler, type RequestHandler } from '../../src/server/handler.ts';
 import { listen } from '../../src/server/listen.ts';
+import { createServerState, type ServerState } from '../../src/server/server-state.ts';
 import { type Ask, createAsk } from './ask.ts';
 import { createFixtureView } from './fixture-view.ts';
 
@@ -19,7 +20,7 @@ export interface ServedFixture extends AsyncDisposable {
 
 export interface ServeFixtureOptions {
   readonly viewFor?: (caller: Caller) => FederationView;
-  readonly isReady?: () => boolean;
+  readonly state?: ServerState;
   /** Beside the registries that every configuration must name. */
   readonly document?: Record<string, unknown>;
 }
@@ -32,11 +33,12 @@ export async function serveFixture(options: ServeFixtureOptions = {}): Promise<S
   });
   const logLines: Record<string, unknown>[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void logLines.push(JSON.parse(line)) });
+  const state = options.state ?? { ...createServerState(), isReady: true };
   const handler = await createHandler({
     config,
     viewFor: options.viewFor ?? (() => createFixtureView()),
     noteTemplateChange: async () => 0,
-    isReady: options.isReady ?? (() => true),
+    state,
     version: '0.0.0',
     log,
     tracing: null,

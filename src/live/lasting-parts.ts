@@ -1,0 +1,61 @@
+/** What lives as long as the process, over all configurations that it has: one line for each such part. */
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { RegistryPool } from '../../datasources/registries.ts';
+import { AnswerCache } from '../cache/answer-cache.ts';
+import type { Config } from '../config/config.ts';
+import { Learnt } from '../federation/learnt.ts';
+import { Usage } from '../federation/usage.ts';
+import type { Tracing } from '../telemetry/request-trace.ts';
+import { readUsage, writeUsage } from '../warming/usage-file.ts';
+
+/** In the data directory. */
+const CACHE_FILE = 'cache.sqlite';
+const USAGE_FILE = 'usage.json';
+
+export interface LastingParts {
+  readonly log: Logger;
+  /** null: nothing is traced. */
+  readonly tracing: Tracing | null;
+  /** Of registries' answers; by their addresses and credentials, so that no answer is taken for another registry's. */
+  readonly cache: AnswerCache;
+  /** Registries that stay as they are in the next configuration stay open. */
+  readonly registries: RegistryPool;
+  /** Goes by the registries that are open. */
+  readonly learnt: Learnt;
+  /** What is asked for most. */
+  readonly usage: Usage;
+  saveUsage(): Promise<void>;
+  /** Last of all: closes what is open. */
+  close(): Promise<void>;
+}
+
+/** Opens them as the first configuration says. Never throws: where the data directory cannot be used, memory is. */
+export function openLastingParts(
+  { dataDirectory, server }: Config,
+  log: Logger,
+  tracing: Tracing | null,
+): LastingParts {
+  const { memory, disk } = server.cache;
+  const file = disk === null ? null : { path: join(dataDirectory, CACHE_FILE), maxBytes: disk };
+  const usageFile = disk === null ? null : join(dataDirectory, USAGE_FILE);
+  const cache = new AnswerCache({ memoryBytes: memory, disk: file, log });
+  const usage = usageFile === null ? new Usage() : readUsage(usageFile);
+  return {
+    log,
+    tracing,
+    cache,
+    registries: new RegistryPool({ logger: log, cache, tracer: tracing?.calls ?? null }),
+    learnt: new Learnt(),
+    usage,
+    saveUsage: async () => {
+      if (usageFile !== null) await writeUsage(usageFile, usage);
+    },
+    close: () => cache.close(),
+  };
+}
+
+/** The most used searches and look-ups that a gateway with this data directory has recorded. Never throws. */
+export function readRecordedUsage(dataDirectory: string): Usage {
+  return readUsage(join(dataDirectory, USAGE_FILE));
+}

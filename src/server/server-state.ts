@@ -1,0 +1,34 @@
+/** What the server keeps as long as the process lives, whatever becomes of the configuration. */
+import type { GraphQLSchema } from 'graphql';
+import type { UsedSignatures } from '../access/webhook-signature.ts';
+import { createGatewayMetrics, type GatewayMetrics } from '../telemetry/gateway-metrics.ts';
+import { PersistedDocuments } from './persisted-documents.ts';
+import { buildGatewaySchema } from './schema.ts';
+
+export interface ServerState {
+  readonly schema: GraphQLSchema;
+  readonly metrics: GatewayMetrics;
+  /** Documents that clients name by their hash. Each is checked anew by whoever answers the request. */
+  readonly persisted: PersistedDocuments;
+  /** A webhook is served once, over all configurations. */
+  readonly usedSignatures: UsedSignatures;
+  /** On the clock of `Date.now()`. */
+  readonly startedAtMs: number;
+  /** Whether every registry of the first configuration was tried once, however it answered. */
+  isReady: boolean;
+  /** The process is about to end: it is not ready any more, and closes each connection behind its answer. */
+  isDraining: boolean;
+}
+
+/** Makes the state of a process that starts now. Throws when the schema or a resolver is wrong. */
+export function createServerState(): ServerState {
+  return {
+    schema: buildGatewaySchema(),
+    metrics: createGatewayMetrics(),
+    persisted: new PersistedDocuments(),
+    usedSignatures: new Map(),
+    startedAtMs: Date.now(),
+    isReady: false,
+    isDraining: false,
+  };
+}

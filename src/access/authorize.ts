@@ -7,10 +7,11 @@ export function requireRole(caller: Caller, role: string): void {
   if (caller.roles.includes(role)) return;
   if (caller.authenticated) {
     throw new Forbidden(
-      `This needs the role "${role}"; the API key does not have it. Ask whoever runs the gateway for it.`,
+      `This needs the role "${role}"; the caller does not have it. Ask whoever runs the gateway for it.`,
     );
   }
   throw new Unauthenticated(
-    `This needs an API key of the role "${role}"; none was given. Send it as "Authorization: Bearer <key>".`,
+    `This needs a caller of the role "${role}"; no proof of who calls was given. Send it as "Authorization: Bearer <key or token>".`,
+    'MISSING',
   );
 }

@@ -3,6 +3,26 @@
 /** No valid proof of who calls, where one is needed or a wrong one was given. */
 export class Unauthenticated extends Error {
   override readonly name = 'Unauthenticated';
+  /** MISSING: nothing was given. INVALID: what was given proves nothing. EXPIRED: it did once. */
+  readonly reason: 'MISSING' | 'INVALID' | 'EXPIRED';
+
+  constructor(message: string, reason: Unauthenticated['reason']) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** A proof that cannot be judged now, since whoever issued it does not answer. Nobody is taken for anybody meanwhile. */
+export class IdentityUnavailable extends Error {
+  override readonly name = 'IdentityUnavailable';
+  readonly retryAfterMs: number;
+
+  constructor(retryAfterMs: number) {
+    super(
+      'The token cannot be verified now: its issuer does not answer with its keys. Try again in a moment; if it goes on, tell whoever runs the gateway.',
+    );
+    this.retryAfterMs = retryAfterMs;
+  }
 }
 
 /** A known caller that lacks the role which something needs. */

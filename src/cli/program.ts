@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { EXIT_DONE, EXIT_USAGE, type Host } from './host.ts';
+import type { KeyOptions } from './keys-create.ts';
 
 /** Runs a command to its end and gives the exit code of the process. */
 export async function runProgram(given: readonly string[], host: Host): Promise<number> {
@@ -51,7 +52,24 @@ function createProgram(host: Host, setExitCode: (code: number) => void): Command
       setExitCode(await serveRegistry([folder, ...options], host));
     });
   addCacheCommands(program, host, setExitCode);
+  addKeyCommands(program, host, setExitCode);
   return program;
+}
+
+function addKeyCommands(program: Command, host: Host, setExitCode: (code: number) => void): void {
+  program
+    .command('keys')
+    .description('API keys of callers')
+    .command('create')
+    .description('make a key: it is shown once, with the entry for the configuration that knows it by its SHA-256')
+    .option('--id <id>', 'whose key it is, as `viewer` and the records show it')
+    .option('--roles <roles>', 'roles, with commas between: viewer, researcher, publisher, auditor, admin, or your own')
+    .option('--groups <groups>', 'groups, with commas between')
+    .addOption(new Option('--format <format>', 'what is printed').choices(['yaml', 'json']).default('yaml'))
+    .action(async (options: KeyOptions) => {
+      const { createKey } = await import('./keys-create.ts');
+      setExitCode(createKey(options, host));
+    });
 }
 
 function addCacheCommands(program: Command, host: Host, setExitCode: (code: number) => void): void {

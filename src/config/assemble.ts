@@ -1,7 +1,7 @@
 /** Makes the typed configuration of a document that has no fault. */
 
 import { normalizeClaim } from './claims.ts';
-import type { Config, Credentials, RegistryConfig } from './config.ts';
+import type { Config, Credentials, JwtConfig, RegistryConfig } from './config.ts';
 import type { ConfigDocument, RegistryDocument } from './definition.ts';
 import { placeId } from './document.ts';
 import type { EnvironmentSettings } from './environment.ts';
@@ -30,7 +30,7 @@ export function assembleConfig(
   secrets: readonly string[],
 ): Config {
   const { search, limits, introspection, cache } = document.server;
-  const { anonymous, apiKeys } = document.auth;
+  const { anonymous, apiKeys, jwt } = document.auth;
   return freezeDeep({
     server: {
       host: settings.host,
@@ -47,10 +47,24 @@ export function assembleConfig(
       secrets,
     },
     registries: assembleRegistries(document.registries, files),
-    auth: { anonymous, apiKeys: apiKeys.map((key) => ({ ...key, sha256: key.sha256.toLowerCase() })) },
+    auth: {
+      anonymous,
+      apiKeys: apiKeys.map((key) => ({ ...key, sha256: key.sha256.toLowerCase() })),
+      jwt: jwt === undefined ? null : assembleJwt(jwt),
+    },
     dataDirectory: settings.dataDirectory,
     logLevel: settings.logLevel,
   });
+}
+
+function assembleJwt(jwt: NonNullable<ConfigDocument['auth']['jwt']>): JwtConfig {
+  const { issuer, audience, jwksUri, algorithms, clockTolerance, rolesClaim, groupsClaim, roleMapping } = jwt;
+  const toList = (value: string | string[]) => (typeof value === 'string' ? [value] : value);
+  const mapping = roleMapping && Object.entries(roleMapping).map(([value, roles]) => [value, toList(roles)] as const);
+  return {
+    ...{ issuer, audience: toList(audience), jwksUri: jwksUri ?? null, algorithms, clockTolerance },
+    ...{ rolesClaim, groupsClaim, roleMapping: mapping === undefined ? null : Object.fromEntries(mapping) },
+  };
 }
 
 /** In resolution order: the lowest priority first, equal ones in the order of the file (sorting keeps it). */

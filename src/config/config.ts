@@ -8,6 +8,35 @@ import type { RegistryType, SearchConfig } from '../domain/search.ts';
 export const REGISTRY_KINDS = ['marketplace'] as const;
 type RegistryKind = (typeof REGISTRY_KINDS)[number];
 
+/** How tokens may be signed: by keys of two halves alone, so that nobody can sign with the one that is public. */
+export const TOKEN_ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+] as const;
+
+/** Whose tokens are believed, and what they say of a caller. */
+export interface JwtConfig {
+  readonly issuer: string;
+  /** Any of them. */
+  readonly audience: readonly string[];
+  /** null: the issuer's discovery document says it. */
+  readonly jwksUri: string | null;
+  readonly algorithms: readonly (typeof TOKEN_ALGORITHMS)[number][];
+  readonly clockTolerance: number;
+  readonly rolesClaim: string;
+  readonly groupsClaim: string;
+  /** null: the values of the claim are the roles. */
+  readonly roleMapping: Readonly<Record<string, readonly string[]>> | null;
+}
+
 export type Credentials =
   | { readonly type: 'token'; readonly token: string }
   | { readonly type: 'basic'; readonly username: string; readonly password: string }
@@ -102,7 +131,12 @@ export interface Config {
   };
   /** In resolution order. */
   readonly registries: readonly RegistryConfig[];
-  readonly auth: { readonly anonymous: 'allow' | 'deny'; readonly apiKeys: readonly ApiKeyConfig[] };
+  readonly auth: {
+    readonly anonymous: 'allow' | 'deny';
+    readonly apiKeys: readonly ApiKeyConfig[];
+    /** null: nobody signs in by a token. */
+    readonly jwt: JwtConfig | null;
+  };
   readonly dataDirectory: string;
   readonly logLevel: string;
 }

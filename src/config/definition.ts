@@ -3,9 +3,9 @@
  * here. Every leaf's error completes "must be ..."; ranges name their source.
  */
 import * as z from 'zod';
-import { REGISTRY_KINDS } from './config.ts';
+import { REGISTRY_KINDS, TOKEN_ALGORITHMS } from './config.ts';
 import { DURATION_PATTERN, parseDurationMs, parseSizeBytes, SIZE_PATTERN } from './quantities.ts';
-import { checkProxyUrl, checkRegistryUrl } from './urls.ts';
+import { checkIssuerUrl, checkProxyUrl, checkRegistryUrl } from './urls.ts';
 
 /** The longest a timer of Node can wait, a little under 25 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -288,6 +288,39 @@ const apiKey = mapping({
   groups: names('names of groups').prefault([]),
 });
 
+const roleNames = names('names of roles');
+
+const jwt = mapping({
+  issuer: checkedText(checkIssuerUrl, 'the https URL of an issuer of tokens, exactly as its tokens have it in "iss"'),
+  audience: z
+    .union([text(), z.array(text()).min(1, { error: 'a name, or a list of names' })], {
+      error: 'what tokens for this gateway have in "aud": a name, or a list of names',
+    })
+    .meta({ description: 'What tokens for this gateway have in "aud": any of these.' }),
+  jwksUri: checkedText(checkIssuerUrl, 'the https URL of a JSON Web Key Set')
+    .optional()
+    .meta({ description: "Where the issuer's keys are. Default: what its /.well-known/openid-configuration says." }),
+  algorithms: z
+    .array(choice(TOKEN_ALGORITHMS), { error: `a list of ${TOKEN_ALGORITHMS.join(', ')}` })
+    .min(1, { error: `a list of at least one of ${TOKEN_ALGORITHMS.join(', ')}` })
+    .prefault(['RS256', 'PS256', 'ES256', 'EdDSA'])
+    .meta({ description: 'The only ones by which a token may be signed.' }),
+  // RFC 7519, 4.1.4: usually no more than a few minutes.
+  clockTolerance: duration('30s', { min: 0, max: 300_000 }),
+  rolesClaim: text()
+    .prefault('roles')
+    .meta({ description: 'The claim with the roles, or its place with dots between: realm_access.roles.' }),
+  groupsClaim: text().prefault('groups'),
+  roleMapping: z
+    .record(z.string(), z.union([text(), roleNames], { error: 'a role, or a list of roles' }), {
+      error: 'a mapping of values of the claim to roles',
+    })
+    .optional()
+    .meta({
+      description: 'Roles for the values of the claim; values that are not here are no roles. Absent: the values.',
+    }),
+});
+
 /** The whole file. Parsing gives every default filled in, durations in milliseconds and sizes in bytes. */
 export const definition = mapping({
   server: serverSettings.prefault({}),
@@ -296,7 +329,7 @@ export const definition = mapping({
   auth: mapping({
     anonymous: choice(['allow', 'deny']).prefault('allow'),
     apiKeys: z.array(apiKey, { error: 'a list of API keys' }).prefault([]),
-    jwt: unsupported(),
+    jwt: jwt.optional().meta({ description: 'Lets callers sign in by tokens (JWT) that an issuer signs.' }),
   }).prefault({}),
   policy: unsupported(),
   profiles: unsupported(),

@@ -18,6 +18,18 @@ export function checkProxyUrl(value: string): string | null {
     : null;
 }
 
+/**
+ * What the URL of an issuer of tokens, or of its keys, must be instead; null: it may be used. Plain http is for loopback: keys
+ * that somebody on the way could exchange prove nothing.
+ */
+export function checkIssuerUrl(value: string): string | null {
+  const url = parseHttpUrl(value);
+  if (url === null) return 'an absolute https URL';
+  if (url.protocol === 'http:' && !isLoopback(url)) return 'an https URL (plain http is for loopback only)';
+  if (url.username !== '' || url.password !== '' || url.hash !== '') return 'a URL without credentials and fragment';
+  return null;
+}
+
 /** The URL, where the text is an absolute one of http or https without blanks that parsing would silently drop. */
 export function parseHttpUrl(value: string): URL | null {
   if (!/^https?:\/\/[^/]/i.test(value) || /[\s\p{Cc}\\]/u.test(value) || !URL.canParse(value)) return null;

@@ -1,3 +1,4 @@
+import type { CallerToken } from './caller-token.ts';
 import type { RegistryInfo } from './registry.ts';
 
 /** Who asks, as the server established it. */
@@ -6,6 +7,10 @@ export interface Caller {
   readonly subject: string | null;
   readonly roles: readonly string[];
   readonly groups: readonly string[];
+  /** Who vouches for the subject: the issuer of its token. Absent for API keys, whose ids are the gateway's own. */
+  readonly issuer?: string;
+  /** What registries with `passthrough` credentials are sent. Absent where the caller has none, or no registry wants it. */
+  readonly token?: CallerToken;
 }
 
 /**

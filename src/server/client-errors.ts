@@ -3,7 +3,7 @@
  * defect: the client gets the id of its request, the log gets the rest.
  */
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
-import { Forbidden, QueryTooComplex, Unauthenticated } from '../access/errors.ts';
+import { Forbidden, IdentityUnavailable, QueryTooComplex, Unauthenticated } from '../access/errors.ts';
 import {
   BadCursor,
   BadUserInput,
@@ -14,11 +14,12 @@ import {
 import { PersistedQueryNotFound } from './persisted-documents.ts';
 import { RequestError } from './request-error.ts';
 
-/** The codes of this version, of the contract's closed set. */
+/** The codes of this version. */
 type ErrorCode =
   | 'BAD_USER_INPUT'
   | 'BAD_CURSOR'
   | 'UNAUTHENTICATED'
+  | 'SERVICE_UNAVAILABLE'
   | 'FORBIDDEN'
   | 'WITHDRAWN'
   | 'QUERY_TOO_COMPLEX'
@@ -53,6 +54,9 @@ export function translateError(error: unknown): ClientError | null {
   if (error instanceof RequestError) return describe('BAD_USER_INPUT', error, { field: error.field });
   if (error instanceof BadCursor) return describe('BAD_CURSOR', error, { field: error.field });
   if (error instanceof Unauthenticated) return describe('UNAUTHENTICATED', error, {});
+  if (error instanceof IdentityUnavailable) {
+    return describe('SERVICE_UNAVAILABLE', error, { retryAfterMs: Math.ceil(error.retryAfterMs) });
+  }
   if (error instanceof Forbidden) return describe('FORBIDDEN', error, {});
   if (error instanceof QueryTooComplex) return describe('QUERY_TOO_COMPLEX', error, {});
   if (error instanceof PersistedQueryNotFound) return describe('PERSISTED_QUERY_NOT_FOUND', error, {});

@@ -4,7 +4,6 @@ import { type ApolloServer, HeaderMap, type HTTPGraphQLRequest } from '@apollo/s
 import type { Logger } from 'pino';
 import type { RequestContext } from '../../resolvers/context.ts';
 import type { DocumentFacts } from '../access/document-limits.ts';
-import { Unauthenticated } from '../access/errors.ts';
 import type { Caller } from '../domain/caller.ts';
 import { runInScope } from '../telemetry/request-scope.ts';
 import { type ClientError, internalError, toGraphqlForm, translateError } from './client-errors.ts';
@@ -17,6 +16,7 @@ import {
   refuseForeignPages,
   type SentParameters,
 } from './graphql-request.ts';
+import { describeIdentityFailure } from './identity-failures.ts';
 import { findOperation, type KnowDocument } from './known-documents.ts';
 import { chooseMediaType, type ResponseMediaType } from './media-type.ts';
 import type { OperationRecord } from './operation-record.ts';
@@ -38,8 +38,8 @@ export interface GraphqlEndpointOptions {
   readonly maxBodyBytes: number;
   /** Where finished answers are kept; null: nowhere. */
   readonly finished: FinishedAnswers | null;
-  /** Establishes the caller; throws Unauthenticated. */
-  readonly authenticate: (request: IncomingMessage) => Caller;
+  /** Establishes the caller. Throws, or rejects with, Unauthenticated or IdentityUnavailable. */
+  readonly authenticate: (request: IncomingMessage) => Caller | Promise<Caller>;
   readonly scopeOf: (caller: Caller) => Scope;
   readonly createContext: (exchange: GraphqlExchange, caller: Caller, record: OperationRecord) => RequestContext;
   readonly createRecord: () => OperationRecord;
@@ -111,42 +111,48 @@ class GraphqlEndpoint {
   }
 
   handle(exchange: GraphqlExchange): void {
-    const { request, search } = exchange;
-    const mediaType = chooseMediaType(request.headers.accept);
-    let accepted: Accepted;
+    const mediaType = chooseMediaType(exchange.request.headers.accept);
     try {
-      accepted = this.#accept(exchange, mediaType);
+      if (mediaType === null) {
+        throw new RequestError(
+          406,
+          'accept',
+          '"Accept" must allow application/graphql-response+json or application/json.',
+        );
+      }
+      const caller = this.#options.authenticate(exchange.request);
+      // A promise for a token that is not known yet; whoever is known already does not wait a turn.
+      if (caller instanceof Promise) this.#beginLater(exchange, mediaType, caller);
+      else this.#begin(exchange, mediaType, caller);
     } catch (error) {
       this.#sendError(exchange, mediaType, error);
-      return;
     }
+  }
+
+  #beginLater(exchange: GraphqlExchange, mediaType: ResponseMediaType, caller: Promise<Caller>): void {
+    caller
+      .then((known) => this.#begin(exchange, mediaType, known))
+      .catch((error: unknown) => this.#sendError(exchange, mediaType, error));
+  }
+
+  /** Throws RequestError. Whoever is not known is not told what else is wrong with the request. */
+  #begin(exchange: GraphqlExchange, mediaType: ResponseMediaType, caller: Caller): void {
+    const { request, search } = exchange;
+    const { maxBodyBytes } = this.#options;
+    if (request.method === 'POST') checkBodyHeaders(request, maxBodyBytes);
+    else if (request.method === 'GET') refuseForeignPages(request);
+    else throw new RequestError(405, 'method', 'A GraphQL request must be a GET or a POST.', { Allow: 'GET, POST' });
+    const accepted = { exchange, mediaType, caller, scope: this.#options.scopeOf(caller) };
     if (request.method === 'GET') {
       this.#answer(accepted, search, () => readSearchParameters(search));
       return;
     }
     collectBody(
       request,
-      this.#options.maxBodyBytes,
+      maxBodyBytes,
       (bytes) => this.#answer(accepted, bytes.toString('latin1'), () => parseJsonBody(bytes)),
       (error) => this.#sendError(exchange, mediaType, error),
     );
-  }
-
-  /** Throws RequestError, Unauthenticated. Whoever is not known is not told what else is wrong with the request. */
-  #accept(exchange: GraphqlExchange, mediaType: ResponseMediaType | null): Accepted {
-    const { request } = exchange;
-    if (mediaType === null) {
-      throw new RequestError(
-        406,
-        'accept',
-        '"Accept" must allow application/graphql-response+json or application/json.',
-      );
-    }
-    const caller = this.#options.authenticate(request);
-    if (request.method === 'POST') checkBodyHeaders(request, this.#options.maxBodyBytes);
-    else if (request.method === 'GET') refuseForeignPages(request);
-    else throw new RequestError(405, 'method', 'A GraphQL request must be a GET or a POST.', { Allow: 'GET, POST' });
-    return { exchange, mediaType, caller, scope: this.#options.scopeOf(caller) };
   }
 
   #answer(accepted: Accepted, raw: string, readSent: () => unknown): void {
@@ -317,6 +323,7 @@ function answerError(
     body: `${JSON.stringify({ errors: [toGraphqlForm(told)] })}\n`,
   };
   if (error instanceof RequestError) return { ...answer, status: error.status, headers: error.headers };
-  if (error instanceof Unauthenticated) return { ...answer, status: 401, headers: { 'WWW-Authenticate': 'Bearer' } };
+  const identity = describeIdentityFailure(error);
+  if (identity !== null) return { ...answer, ...identity };
   return { ...answer, status: known === null ? 500 : statusFor(400, mediaType) };
 }

@@ -8,6 +8,7 @@ import type { Config } from '../config/config.ts';
 import type { CacheInvalidation } from '../domain/cache.ts';
 import type { Caller } from '../domain/caller.ts';
 import type { FederationView } from '../federation/answers.ts';
+import { openTokenVerifier } from '../identity/token-verifier.ts';
 import type { Tracing } from '../telemetry/request-trace.ts';
 import { createApollo } from './apollo.ts';
 import { FinishedAnswers } from './finished-answers.ts';
@@ -68,7 +69,8 @@ export async function createHandler({
   });
   await apollo.start();
   const finished = cache.responses === null ? null : new FinishedAnswers(cache.responses);
-  const authenticateBy = createAuthenticator(config.auth);
+  const tokens = config.auth.jwt === null ? null : openTokenVerifier({ jwt: config.auth.jwt, keepsTokens: false, log });
+  const authenticateBy = createAuthenticator(config.auth, tokens);
   const authenticate = (request: IncomingMessage) => authenticateBy(readCredentials(request));
   const gateway = {
     version,
@@ -117,6 +119,9 @@ export async function createHandler({
     startDraining: () => {
       state.isDraining = true;
     },
-    close: () => apollo.stop(),
+    close: async () => {
+      await apollo.stop();
+      await tokens?.close();
+    },
   };
 }

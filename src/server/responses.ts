@@ -57,7 +57,12 @@ export function sendAnswer({ response, requestId, headOnly, mustClose }: Exchang
 export const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** An answer of the endpoints that are not GraphQL: the shape of the registry protocol's errors. */
-export function errorAnswer(status: number, code: string, message: string, headers?: Record<string, string>): Answer {
+export function errorAnswer(
+  status: number,
+  code: string,
+  message: string,
+  headers?: Readonly<Record<string, string>>,
+): Answer {
   const body = `${JSON.stringify({ error: { code, message } })}\n`;
   return { status, contentType: JSON_TYPE, body, ...(headers && { headers }) };
 }

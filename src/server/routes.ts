@@ -10,6 +10,7 @@ import { internalError, translateError } from './client-errors.ts';
 import { answerContent } from './content-endpoint.ts';
 import { answerExplorer } from './explorer.ts';
 import type { GraphqlExchange } from './graphql-endpoint.ts';
+import { describeIdentityFailure } from './identity-failures.ts';
 import { chooseRequestId } from './request-id.ts';
 import { type Answer, type Exchange, errorAnswer, JSON_TYPE, sendAnswer } from './responses.ts';
 
@@ -17,8 +18,8 @@ export interface RouteOptions {
   readonly answerGraphql: (exchange: GraphqlExchange) => void;
   /** Is given what stands behind "/webhooks/". */
   readonly answerWebhook: (request: IncomingMessage, registryName: string) => Promise<Answer>;
-  /** Throws Unauthenticated. */
-  readonly authenticate: (request: IncomingMessage) => Caller;
+  /** Throws, or rejects with, Unauthenticated or IdentityUnavailable. */
+  readonly authenticate: (request: IncomingMessage) => Caller | Promise<Caller>;
   readonly viewFor: (caller: Caller) => FederationView;
   /** Whether every registry was tried once, however it answered. */
   readonly isReady: () => boolean;
@@ -80,7 +81,7 @@ async function route(request: IncomingMessage, path: string, options: RouteOptio
   if (path === '/healthz') return whenRead(request, () => statusAnswer(200, 'ok'));
   if (path.startsWith('/webhooks/')) return options.answerWebhook(request, path.slice('/webhooks/'.length));
   // Whoever is denied is told nothing of the rest, not even what there is.
-  const caller = options.authenticate(request);
+  const caller = await options.authenticate(request);
   if (path === '/readyz') return whenRead(request, () => answerReadiness(options));
   if (path.startsWith('/content/')) {
     const rest = path.slice('/content/'.length);
@@ -124,9 +125,13 @@ function answerFailure(error: unknown, requestId: string, log: Logger): Answer {
   const known = translateError(error);
   if (known === null) log.error({ requestId, err: error }, 'a request failed by a defect');
   const { code, message } = known ?? internalError(requestId);
+  const identity = describeIdentityFailure(error);
+  if (identity !== null) return errorAnswer(identity.status, code, message, identity.headers);
   switch (code) {
     case 'UNAUTHENTICATED':
-      return errorAnswer(401, code, message, { 'WWW-Authenticate': 'Bearer' });
+      return errorAnswer(401, code, message);
+    case 'SERVICE_UNAVAILABLE':
+      return errorAnswer(503, code, message);
     case 'FORBIDDEN':
       return errorAnswer(403, code, message);
     case 'WITHDRAWN':

@@ -216,7 +216,6 @@ describe('settings of later versions are refused as such', () => {
     ['publish', `${REGISTRY}publish: { defaultRegistry: official }`],
     ['policy', `${REGISTRY}policy: { mode: enforce }`],
     ['policy', `${REGISTRY}policy:`],
-    ['auth.jwt', `${REGISTRY}auth: { jwt: { issuer: a } }`],
     ['profiles', `${REGISTRY}profiles: {}`],
   ])('%s', (key, text) => {
     expect(sentences(text).map((line) => line.replace(/^\S+ /, ''))).toEqual([
@@ -331,5 +330,23 @@ describe('no fault shows a secret', () => {
     const action = () => folder.load(text);
     expect(faultsOf(action).length).toBeGreaterThan(0);
     expect(sentencesOf(action).join('\n')).not.toContain('hunter2');
+  });
+});
+
+describe('an issuer of tokens', () => {
+  it.each([
+    ['auth.jwt.issuer', 'issuer: http://login.example, audience: a'],
+    ['auth.jwt.issuer', 'issuer: "https://user:word@login.example", audience: a'],
+    ['auth.jwt.jwksUri', 'issuer: https://login.example, audience: a, jwksUri: http://login.example/keys'],
+    ['auth.jwt.audience', 'issuer: https://login.example'],
+    ['auth.jwt.audience', 'issuer: https://login.example, audience: []'],
+    ['auth.jwt.algorithms[0]', 'issuer: https://login.example, audience: a, algorithms: [HS256]'],
+    ['auth.jwt.algorithms[0]', 'issuer: https://login.example, audience: a, algorithms: [none]'],
+    ['auth.jwt.algorithms', 'issuer: https://login.example, audience: a, algorithms: []'],
+    ['auth.jwt.clockTolerance', 'issuer: https://login.example, audience: a, clockTolerance: 1h'],
+  ])('must not leave %s open to doubt: %s', (key, text) => {
+    const found = sentences(`${REGISTRY}auth: { jwt: { ${text} } }`).map((line) => line.replace(/^\S+ /, ''));
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(new RegExp(`^${key.replaceAll(/[.[\]]/g, '\\$&')} must be `));
   });
 });

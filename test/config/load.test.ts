@@ -65,7 +65,7 @@ describe('defaults', () => {
           webhook: null,
         },
       ],
-      auth: { anonymous: 'allow', apiKeys: [] },
+      auth: { anonymous: 'allow', apiKeys: [], jwt: null },
       dataDirectory: join(folder.path, 'data'),
       logLevel: 'info',
     });
@@ -132,6 +132,7 @@ describe('values', () => {
     expect(parseConfigObject(withRegistry({}, { auth })).auth).toEqual({
       anonymous: 'deny',
       apiKeys: [{ id: 'a', sha256: 'ab'.repeat(32), roles: ['viewer'], groups: [] }],
+      jwt: null,
     });
   });
 });

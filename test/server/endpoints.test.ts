@@ -243,7 +243,11 @@ describe('access', () => {
     ];
     for (const path of paths) {
       const response = await fetch(served.origin + path);
-      expect([path, response.status, response.headers.get('www-authenticate')]).toEqual([path, 401, 'Bearer']);
+      expect([path, response.status, response.headers.get('www-authenticate')]).toEqual([
+        path,
+        401,
+        'Bearer realm="marketplace"',
+      ]);
     }
     expect((await fetch(`${served.origin}/healthz`)).status).toBe(200);
     const { data } = await served.ask('{ viewer { subject } }', {}, { 'x-api-key': key });

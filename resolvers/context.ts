@@ -20,12 +20,25 @@ export interface GatewayReading {
   }[];
 }
 
+/** How the sharing with other processes of the same gateway does. */
+export interface SharingView {
+  readonly state: 'UP' | 'SLOW' | 'DOWN';
+  /** On the clock of `Date.now()`. */
+  readonly sinceMs: number;
+  /** Processes, this one included, as far as was known when they could last be reached. */
+  readonly replicas: number;
+  /** Invalidations of this process that the others may not know yet. */
+  readonly untoldInvalidations: number;
+}
+
 /** The gateway as it shows and counts itself. */
 export interface GatewayStatus {
   readonly version: string;
   /** On the clock of `Date.now()`. */
   readonly startedAtMs: number;
   readMetrics(windowMs: number): GatewayReading;
+  /** null: this is the only process. */
+  readSharing(): SharingView | null;
   countSearch(tookMs: number): void;
   countView(template: Pick<Template, 'name' | 'registryName'>): void;
 }

@@ -2,7 +2,7 @@
 import type { HealthStatus } from '../src/domain/registry.ts';
 import type { FederationView } from '../src/federation/answers.ts';
 import { checkRange } from './arguments.ts';
-import type { GatewayReading, GatewayStatus, RequestContext } from './context.ts';
+import type { GatewayReading, GatewayStatus, RequestContext, SharingView } from './context.ts';
 import { METRICS_WINDOW_MS, type MetricsWindow } from './registry.ts';
 
 /** Most templates that `popularTemplates` names. */
@@ -52,10 +52,14 @@ export const gatewayResolvers = {
   Gateway: {
     startedAt: (gateway: GatewayStatus) => gateway.startedAtMs,
     health: (_: GatewayStatus, __: unknown, { view }: RequestContext) => readGatewayHealth(view),
+    sharing: (gateway: GatewayStatus) => gateway.readSharing(),
     metrics: (gateway: GatewayStatus, { window }: { window: MetricsWindow }, { view }: RequestContext) => {
       const windowMs = METRICS_WINDOW_MS[window];
       return { ...gateway.readMetrics(windowMs), cacheHitRate: () => readCacheHitRate(view, windowMs) };
     },
+  },
+  SharingHealth: {
+    since: ({ sinceMs }: SharingView) => sinceMs,
   },
   GatewayMetrics: { popularTemplates },
 };

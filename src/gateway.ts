@@ -12,6 +12,9 @@ import type { Tracing } from './telemetry/request-trace.ts';
 export { readRecordedUsage } from './live/lasting-parts.ts';
 export type { WarmedFederation };
 
+/** A start waits so long for what is shared: what others know is known from then on. */
+const SHARING_MS = 1_000;
+
 export interface Gateway {
   /** Answers one HTTP request; never throws. */
   handle(request: IncomingMessage, response: ServerResponse): void;
@@ -39,7 +42,7 @@ export interface GatewayOverrides {
 export async function createGateway(config: Config, { log, tracing = null }: GatewayOverrides): Promise<Gateway> {
   const lasting = openLastingParts(config, log, tracing);
   try {
-    const state = createServerState();
+    const state = createServerState(() => lasting.cluster?.readState() ?? null);
     return new LiveGateway(await openGeneration(config, lasting, state), lasting, state);
   } catch (error) {
     await lasting.close();
@@ -58,7 +61,8 @@ class LiveGateway implements Gateway {
     this.#current = first;
     this.#lasting = lasting;
     this.#state = state;
-    first.whenTriedOnce().then(
+    const tried = Promise.all([first.whenTriedOnce(), lasting.cluster?.whenTriedOnce(SHARING_MS)]);
+    tried.then(
       () => {
         state.isReady = true;
       },

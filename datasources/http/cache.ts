@@ -5,7 +5,7 @@ import type { AnswerCache, KeptAnswer } from './kept-answers.ts';
 import type { Handler, Layer, UpstreamObserver, UpstreamRequest, UpstreamResponse } from './layer.ts';
 import { isAnswer, type Leniency, makeHead } from './lifetimes.ts';
 import { Refreshes } from './refreshes.ts';
-import { type Caller, Flight } from './single-flight.ts';
+import { Asking, Flight, type Outcomes } from './single-flight.ts';
 
 export interface CacheLayerOptions {
   readonly registryName: string;
@@ -164,6 +164,34 @@ export class CacheLayer {
     const flight = new Flight(key, request, this.#options.store.epoch);
     this.#flights.set(key, flight);
     kept?.hold();
+    // What must be of this very moment nobody else can have.
+    const isSharable = request.subject !== null && request.notBeforeMs < flight.startedAtMs;
+    if (isSharable && this.#options.store.shared?.isUp) void this.#seek(flight, kept, isRefresh);
+    else this.#send(flight, kept, isRefresh);
+    return flight;
+  }
+
+  /** Looks first whether another process has it, or is about to. */
+  async #seek(flight: Flight, kept: KeptAnswer | undefined, isRefresh: boolean): Promise<void> {
+    const { key, request } = flight;
+    const isWanted = ({ head }: KeptAnswer) =>
+      Date.now() < head.freshUntilMs &&
+      head.askedAtMs >= request.notBeforeMs &&
+      (kept === undefined || head.fetchedAtMs > kept.head.fetchedAtMs);
+    const found = await this.#options.store.shared?.seek(key, isWanted, request.waiters.latestDeadlineMs);
+    const response = found === undefined ? null : this.#read(key, request, found, 'HIT', null);
+    if (response === null) {
+      this.#send(flight, kept, isRefresh);
+      return;
+    }
+    this.#end(flight, isRefresh);
+    flight.answer(response);
+    kept?.release();
+  }
+
+  /** Asks the registry. */
+  #send(flight: Flight, kept: KeptAnswer | undefined, isRefresh: boolean): void {
+    const { key, request } = flight;
     const etag = kept?.head.etag ?? null;
     this.#next(etag === null ? request : { ...request, etag }).then(
       (answer) => {
@@ -174,6 +202,7 @@ export class CacheLayer {
           // A defect must not leave anybody waiting.
           flight.fail(error);
         }
+        this.#options.store.shared?.leave(key);
         kept?.release();
       },
       (failure: unknown) => {
@@ -181,10 +210,10 @@ export class CacheLayer {
         if (isLatest && failure instanceof RegistryFailure && isAnswer(failure)) this.#options.store.forget(key);
         else if (kept !== undefined) this.#refreshes.noteFailure(kept, Date.now());
         flight.fail(failure);
+        this.#options.store.shared?.leave(key);
         kept?.release();
       },
     );
-    return flight;
   }
 
   /** false: a call that began later has taken its place, and what this one brings may be older than what that one has brought. */
@@ -263,52 +292,4 @@ export class CacheLayer {
     standIn: (key, request, failure) => this.#standIn(key, request, failure),
     makeTimeout: () => new RegistryFailure('TIMEOUT', this.#options.registryName),
   };
-}
-
-interface Outcomes {
-  noteAnswer(response: UpstreamResponse): void;
-  standIn(key: string, request: UpstreamRequest, failure: unknown): UpstreamResponse | null;
-  makeTimeout(): RegistryFailure;
-}
-
-/** A caller who waits for a call. */
-class Asking implements Caller {
-  readonly #outcomes: Outcomes;
-  readonly #key: string;
-  readonly #request: UpstreamRequest;
-  readonly #resolve: (response: UpstreamResponse) => void;
-  readonly #reject: (failure: unknown) => void;
-
-  constructor(
-    outcomes: Outcomes,
-    key: string,
-    request: UpstreamRequest,
-    resolve: (response: UpstreamResponse) => void,
-    reject: (failure: unknown) => void,
-  ) {
-    this.#outcomes = outcomes;
-    this.#key = key;
-    this.#request = request;
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  get deadlineMs(): number {
-    return this.#request.deadlineMs;
-  }
-
-  answer(response: UpstreamResponse): void {
-    this.#outcomes.noteAnswer(response);
-    this.#resolve(response);
-  }
-
-  fail(failure: unknown): void {
-    const response = this.#outcomes.standIn(this.#key, this.#request, failure);
-    if (response === null) this.#reject(failure);
-    else this.#resolve(response);
-  }
-
-  expire(): void {
-    this.fail(this.#outcomes.makeTimeout());
-  }
 }

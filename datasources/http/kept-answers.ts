@@ -14,12 +14,26 @@ export interface KeptAnswer {
   release(): void;
 }
 
+/** What other processes of this gateway have asked for, and ask. */
+interface SharedAnswers<Kept extends KeptAnswer> {
+  /** Whether they can be asked now. */
+  readonly isUp: boolean;
+  /**
+   * What another process has kept under a key, or gets within a share of the time until `deadlineMs` (clock of
+   * `performance.now()`). undefined: this one is to ask, and to `leave` afterwards. Never rejects.
+   */
+  seek(key: string, isWanted: (kept: Kept) => boolean, deadlineMs: number): Promise<Kept | undefined>;
+  leave(key: string): void;
+}
+
 /**
  * Where answers are kept; `src/cache` has one, whose words these are. Values are shared and never changed. All but `load` is
  * done when it returns: what is in memory is had without a wait.
  */
 export interface AnswerCache<Kept extends KeptAnswer = KeptAnswer> {
   readonly epoch: number;
+  /** null: this is the only process. */
+  readonly shared: SharedAnswers<Kept> | null;
   get(key: string): Kept | undefined;
   peek(key: string): number;
   /** Whether a tier outside of memory may have it: then `load` is worth a wait. */

@@ -4,7 +4,7 @@ import type { UpstreamRequest, UpstreamResponse, Waiters } from './layer.ts';
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Somebody who waits for a call: told once, by one of these. */
-export interface Caller {
+interface Caller {
   /** On the clock of `performance.now()`. */
   readonly deadlineMs: number;
   answer(response: UpstreamResponse): void;
@@ -80,5 +80,54 @@ class Waiting {
     this.#caller = null;
     if (this.#timer !== null) clearTimeout(this.#timer);
     return caller;
+  }
+}
+
+/** What callers do with what they are told: one object for all of them. */
+export interface Outcomes {
+  noteAnswer(response: UpstreamResponse): void;
+  standIn(key: string, request: UpstreamRequest, failure: unknown): UpstreamResponse | null;
+  makeTimeout(): unknown;
+}
+
+/** A caller who waits for a call. */
+export class Asking implements Caller {
+  readonly #outcomes: Outcomes;
+  readonly #key: string;
+  readonly #request: UpstreamRequest;
+  readonly #resolve: (response: UpstreamResponse) => void;
+  readonly #reject: (failure: unknown) => void;
+
+  constructor(
+    outcomes: Outcomes,
+    key: string,
+    request: UpstreamRequest,
+    resolve: (response: UpstreamResponse) => void,
+    reject: (failure: unknown) => void,
+  ) {
+    this.#outcomes = outcomes;
+    this.#key = key;
+    this.#request = request;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  get deadlineMs(): number {
+    return this.#request.deadlineMs;
+  }
+
+  answer(response: UpstreamResponse): void {
+    this.#outcomes.noteAnswer(response);
+    this.#resolve(response);
+  }
+
+  fail(failure: unknown): void {
+    const response = this.#outcomes.standIn(this.#key, this.#request, failure);
+    if (response === null) this.#reject(failure);
+    else this.#resolve(response);
+  }
+
+  expire(): void {
+    this.fail(this.#outcomes.makeTimeout());
   }
 }

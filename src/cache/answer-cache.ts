@@ -5,6 +5,8 @@ import { Invalidations } from './invalidations.ts';
 import { MemoryTier } from './memory-tier.ts';
 import { PersistentTier, packAnswer } from './persistent-tier.ts';
 import { QuietTime, type ReadUtilization } from './quiet.ts';
+import type { RecordLabel } from './record.ts';
+import { type SharedPlace, SharedTier } from './shared-tier.ts';
 import { Slabs } from './slabs.ts';
 import type { CacheLog } from './sqlite-file.ts';
 import { SqliteStore } from './sqlite-store.ts';
@@ -23,6 +25,8 @@ export interface AnswerCacheOptions {
   readonly memoryBytes: number;
   /** Where a restart finds what was kept; null: nowhere. */
   readonly disk: { readonly path: string; readonly maxBytes: number } | null;
+  /** Where other processes keep theirs; null: there are none. */
+  readonly shared?: SharedPlace | null;
   readonly log: CacheLog;
   /** Stands for that of this process. */
   readonly readUtilization?: ReadUtilization;
@@ -44,6 +48,8 @@ export interface CacheUsage {
  * `invalidate` speaks of is gone for every reader from that moment on, before all of it was looked at.
  */
 export class AnswerCache {
+  /** What other processes of this gateway have asked for and ask; null: there are none. */
+  readonly shared: SharedTier | null;
   readonly #slabs = new Slabs();
   readonly #memory: MemoryTier;
   readonly #persistent: PersistentTier | null;
@@ -52,7 +58,7 @@ export class AnswerCache {
   #sweeping: Promise<void> = Promise.resolve();
 
   /** Opens the file. Never throws: without a file it is a cache in memory. */
-  constructor({ memoryBytes, disk, log, readUtilization }: AnswerCacheOptions) {
+  constructor({ memoryBytes, disk, shared = null, log, readUtilization }: AnswerCacheOptions) {
     this.#quiet = new QuietTime(
       (quietSeconds) => this.#tidy(quietSeconds),
       readUtilization ?? ((since) => performance.eventLoopUtilization(since)),
@@ -65,6 +71,17 @@ export class AnswerCache {
             isTrue: (answer) => this.#isTrue(answer),
             onWritten: (answer) => this.#settle(answer),
             onError: (error) => log.warn({ error }, 'the store of the cache has failed'),
+          });
+    this.shared =
+      shared === null
+        ? null
+        : new SharedTier(shared, {
+            isTrue: (answer) => this.#isTrue(answer),
+            adopt: (key, label, body, epoch) => this.#adopt(key, label, body, epoch),
+            apply: (invalidation, atMs) => void this.#apply(invalidation, atMs),
+            readEpoch: () => this.epoch,
+            onWritten: (answer) => this.#settle(answer),
+            onError: (error) => log.warn({ error }, 'the shared store of the cache has failed'),
           });
   }
 
@@ -97,18 +114,9 @@ export class AnswerCache {
     const stored = (await this.#persistent?.load(key)) ?? null;
     const present = this.get(key);
     if (present !== undefined || stored === null) return present;
-    const { registry, subject, head, hasBody } = stored.label;
-    const parts = { key, registry, subject, head, bytes: hasBody ? stored.body : null, parse: null };
-    const answer = new CachedAnswer(this.#slabs, parts, this.#invalidations.sweptEpoch, stored.label);
-    answer.isPersisted = true;
-    answer.isTidy = true;
-    if (!this.#isTrue(answer)) {
-      answer.drop();
-      this.#persistent?.delete(key);
-      return undefined;
-    }
-    if (!this.#memory.set(answer)) answer.drop();
-    return answer.isDropped ? undefined : answer;
+    const answer = this.#takeIn(key, stored.label, stored.body, this.#invalidations.sweptEpoch, true);
+    if (answer === undefined) this.#persistent?.delete(key);
+    return answer?.isDropped ? undefined : answer;
   }
 
   /** Its body is the same still, and is fresh again. */
@@ -116,6 +124,7 @@ export class AnswerCache {
     answer.head = head;
     answer.isPersisted = false;
     answer.isTidy = false;
+    this.shared?.put(answer);
   }
 
   /** Its value. Parsed from the second use on, and heavier. Throws what `parse` throws. */
@@ -133,6 +142,10 @@ export class AnswerCache {
       return false;
     }
     const kept = new CachedAnswer(this.#slabs, answer, this.epoch, null);
+    if (this.shared !== null) {
+      kept.noteRows(answer.value);
+      this.shared.put(kept);
+    }
     if (answer.isInUse && kept.hasBytes) kept.become(answer.value);
     if (!this.#memory.set(kept)) {
       kept.drop();
@@ -148,6 +161,7 @@ export class AnswerCache {
   forget(key: string): void {
     this.#memory.delete(key);
     this.#persistent?.delete(key);
+    this.shared?.delete(key);
   }
 
   /** Whether an answer that was asked for at that epoch may lack what has changed since. */
@@ -157,13 +171,14 @@ export class AnswerCache {
 
   /**
    * Forgets all that the invalidation fits, at once for whoever reads. Gives how many answers were forgotten, when all were
-   * looked at: that is done in small turns beside other work.
+   * looked at: that is done in small turns beside other work. Other processes have been told by then, or cannot be reached.
    */
   async invalidate(invalidation: CacheInvalidation): Promise<number> {
-    const entry = this.#invalidations.add(invalidation);
-    this.#sweeping = this.#sweeping.then(() => this.#sweep());
-    await this.#sweeping;
-    return entry.removed.size;
+    const swept = this.#apply(invalidation, Date.now());
+    const told = this.shared?.tell(invalidation, this.epoch);
+    const removed = await swept;
+    await told;
+    return removed;
   }
 
   /** Calls the listener for each invalidation, at once. Gives the function that ends it. */
@@ -213,9 +228,10 @@ export class AnswerCache {
     else this.#settle(answer);
   }
 
-  /** Nobody needs its bytes for the file any more. */
+  /** Once nobody has to write its bytes any more they are given up. */
   #settle(answer: CachedAnswer): void {
-    if (answer.isParsed) answer.freeBytes();
+    const isNeeded = this.#persistent?.isWaiting(answer) || this.shared?.isWaiting(answer);
+    if (answer.isParsed && !isNeeded) answer.freeBytes();
     this.#memory.reweigh(answer);
   }
 
@@ -239,8 +255,46 @@ export class AnswerCache {
     return false;
   }
 
+  async #apply(invalidation: CacheInvalidation, atMs: number): Promise<number> {
+    const entry = this.#invalidations.add(invalidation, atMs);
+    this.#sweeping = this.#sweeping.then(() => this.#sweep());
+    await this.#sweeping;
+    return entry.removed.size;
+  }
+
+  /** Takes in what was kept elsewhere and stands all invalidations up to an epoch. undefined: it does not stand the others. */
+  #takeIn(
+    key: string,
+    label: RecordLabel,
+    body: Uint8Array,
+    epoch: number,
+    isPersisted: boolean,
+  ): CachedAnswer | undefined {
+    const { registry, subject, head, hasBody } = label;
+    const parts = { key, registry, subject, head, bytes: hasBody ? body : null, parse: null };
+    const answer = new CachedAnswer(this.#slabs, parts, epoch, label);
+    answer.isPersisted = isPersisted;
+    answer.isTidy = true;
+    if (!this.#isTrue(answer)) {
+      answer.drop();
+      return undefined;
+    }
+    if (!this.#memory.set(answer)) answer.drop();
+    return answer;
+  }
+
+  #adopt(key: string, label: RecordLabel, body: Uint8Array, epoch: number): CachedAnswer | undefined {
+    const present = this.get(key);
+    if (present !== undefined && present.head.fetchedAtMs >= label.head.fetchedAtMs) return present;
+    if (!this.#invalidations.remembersSince(epoch)) return undefined;
+    const answer = this.#takeIn(key, label, body, epoch, false);
+    return answer?.isDropped ? undefined : answer;
+  }
+
   async #sweep(): Promise<void> {
     const { epoch } = this.#invalidations;
+    // One sweep looks for all that had come by then.
+    if (epoch === this.#invalidations.sweptEpoch) return;
     let startedMs = performance.now();
     for (const answer of this.#memory.list()) {
       if (!answer.isDropped && !this.#isTrue(answer)) this.#revoke(answer);

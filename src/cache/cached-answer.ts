@@ -138,6 +138,11 @@ export class CachedAnswer {
     return this.#rows;
   }
 
+  /** Reads of its value what its rows say, while it is at hand: parsing it again costs more. */
+  noteRows(value: unknown): void {
+    this.#rows = indexRows(this.subject, value);
+  }
+
   #indexRows(): RowIndex | null {
     if (this.#isParsed) return indexRows(this.subject, this.#value);
     if (this.#parse === null) return null;

@@ -48,9 +48,10 @@ export class Invalidations {
     return this.#sweptEpoch;
   }
 
-  add(invalidation: CacheInvalidation): Entry {
+  /** `atMs`: what a disk has was asked for before that time, or stands it. */
+  add(invalidation: CacheInvalidation, atMs = Date.now()): Entry {
     this.#epoch += 1;
-    const entry: Entry = { epoch: this.#epoch, atMs: Date.now(), judge: new Judge(invalidation), removed: new Set() };
+    const entry: Entry = { epoch: this.#epoch, atMs, judge: new Judge(invalidation), removed: new Set() };
     this.#entries.push(entry);
     for (const listener of this.#listeners) listener(invalidation);
     return entry;
@@ -91,6 +92,11 @@ export class Invalidations {
     if (epoch < this.#forgottenEpoch) return true;
     // Nobody knows yet which rows will come.
     return this.#find(epoch, registry, subject, () => null) !== null;
+  }
+
+  /** Whether all that came behind an epoch is still remembered. */
+  remembersSince(epoch: number): boolean {
+    return epoch >= this.#forgottenEpoch;
   }
 
   noteSwept(epoch: number): void {

@@ -249,7 +249,7 @@ export async function packAnswer(answer: CachedAnswer): Promise<void> {
 }
 
 /** null: its bytes are gone. */
-function toRecord(answer: CachedAnswer): StoredRecord | null {
+export function toRecord(answer: CachedAnswer): StoredRecord | null {
   const { registry, subject, head, sizeBytes, packing, hasBytes } = answer;
   if (!hasBytes && !head.isAbsent) return null;
   const pinned = answer.pinBytes();

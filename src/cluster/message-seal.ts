@@ -2,6 +2,8 @@ import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 
 const KEY_BYTES = 32;
 const MAC_BYTES = 32;
+/** Enough that no two things share a name (RFC 2104, 5: not less than half of the output). */
+const NAME_BYTES = 16;
 
 /**
  * Authenticates what processes leave for each other in a place that others may write to (HMAC-SHA-256, RFC 2104, under keys
@@ -22,6 +24,13 @@ export class MessageSeal {
     const [key] = this.#keys;
     if (key === undefined) throw new RangeError('a seal needs a secret');
     return Buffer.concat([sign(key, place, bytes), bytes]);
+  }
+
+  /** A short name for something that nobody else shall read off it. */
+  nameOf(text: string): string {
+    const [key] = this.#keys;
+    if (key === undefined) throw new RangeError('a seal needs a secret');
+    return sign(key, 'name', Buffer.from(text)).toString('base64url', 0, NAME_BYTES);
   }
 
   /** The bytes without their signature; null: nobody who knows a secret has put them there. */

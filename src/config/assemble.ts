@@ -53,6 +53,7 @@ export function assembleConfig(
       jwt: jwt === undefined ? null : assembleJwt(jwt),
     },
     dataDirectory: settings.dataDirectory,
+    redisUrl: settings.redisUrl,
     logLevel: settings.logLevel,
   });
 }

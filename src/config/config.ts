@@ -138,5 +138,7 @@ export interface Config {
     readonly jwt: JwtConfig | null;
   };
   readonly dataDirectory: string;
+  /** Where the processes of this gateway share what they know; null: there is one process. */
+  readonly redisUrl: string | null;
   readonly logLevel: string;
 }

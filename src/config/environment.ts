@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { ConfigFault } from './faults.ts';
 import { quoteShort } from './given.ts';
 import { findNearest } from './nearest.ts';
+import { isRedisUrl } from './urls.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -12,17 +13,19 @@ export interface EnvironmentSettings {
   /** Absolute. */
   readonly dataDirectory: string;
   readonly logLevel: string;
+  /** Where processes share; null: this is the only one. */
+  readonly redisUrl: string | null;
 }
 
 /** MARKETPLACE_GATEWAY is for commands that ask a gateway; what loads a configuration has no use for it. */
 const KNOWN = ['MARKETPLACE_CONFIG', 'MARKETPLACE_DATA', 'MARKETPLACE_GATEWAY', 'MARKETPLACE_SECRET'];
 /** The contract gives them a meaning that a later version reads. */
-const UNSUPPORTED = ['REDIS_URL', 'DATABASE_URL'];
+const UNSUPPORTED = ['DATABASE_URL'];
 /** As pino knows them. */
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /**
- * Reads PORT, HOST, MARKETPLACE_DATA and LOG_LEVEL, and finds what this version has no meaning for. An empty variable
+ * Reads PORT, HOST, MARKETPLACE_DATA, REDIS_URL and LOG_LEVEL, and finds what this version has no meaning for. An empty variable
  * counts as absent.
  *
  * @param referenced the variables that the configuration reads by `${...}`; those may have any name.
@@ -49,8 +52,13 @@ export function readEnvironment(
     const nearest = findNearest(logLevel, LOG_LEVELS);
     faults.push(faultOf('LOG_LEVEL', `one of ${LOG_LEVELS.join(', ')}`, quoteShort(logLevel), nearest));
   }
+  const redisUrl = read('REDIS_URL');
+  if (redisUrl !== null && !isRedisUrl(redisUrl)) {
+    // It may hold a password: what was given is not told.
+    faults.push(faultOf('REDIS_URL', 'redis://host:port/database, or rediss: for TLS, without query and fragment'));
+  }
   const dataDirectory = resolve(workingDirectory, read('MARKETPLACE_DATA') ?? '.marketplace');
-  return { settings: { host, port: Number(port), dataDirectory, logLevel }, faults };
+  return { settings: { host, port: Number(port), dataDirectory, logLevel, redisUrl }, faults };
 }
 
 function findUnsupported(read: (name: string) => string | null): ConfigFault[] {

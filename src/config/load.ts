@@ -99,6 +99,10 @@ function buildConfig(
     ...checkRelations(document),
     ...files.faults,
   ].sort(byPlace);
+  if (validation.ok && validation.value.server.secret === '' && environment.settings.redisUrl !== null) {
+    const expected = 'given with REDIS_URL, and the same for all that share it';
+    faults.push({ ...document.locate(['server', 'secret']), expected, given: null, suggestion: null });
+  }
   if (!validation.ok || faults.length > 0 || environment.faults.length > 0) {
     throw new ConfigFaults([...faults, ...environment.faults]);
   }

@@ -2,8 +2,12 @@
 import type { Config, Credentials, RegistryConfig } from './config.ts';
 
 /** The secrets themselves, and the forms in which they are sent. */
-export function listSecrets(config: Pick<Config, 'server' | 'registries'>): readonly string[] {
-  return [...config.server.secrets, ...config.registries.flatMap(listOfRegistry)];
+export function listSecrets(config: Pick<Config, 'server' | 'registries' | 'redisUrl'>): readonly string[] {
+  return [
+    ...config.server.secrets,
+    ...(config.redisUrl === null ? [] : listOfAddress(config.redisUrl)),
+    ...config.registries.flatMap(listOfRegistry),
+  ];
 }
 
 function listOfRegistry({ credentials, webhook, proxy, tls }: RegistryConfig): string[] {

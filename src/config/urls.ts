@@ -40,3 +40,10 @@ export function parseHttpUrl(value: string): URL | null {
 export function isLoopback(url: URL): boolean {
   return url.hostname === 'localhost' || url.hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(url.hostname);
 }
+
+/** Whether it is the address of a Redis server, with a database's number at most behind the host. */
+export function isRedisUrl(value: string): boolean {
+  if (!/^rediss?:\/\/[^/]/i.test(value) || /[\s\p{Cc}\\]/u.test(value)) return false;
+  const url = URL.parse(value);
+  return url !== null && url.hostname !== '' && /^(?:\/\d{0,3})?$/.test(url.pathname) && !/[?#]/.test(value);
+}

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { RegistryPool } from '../../datasources/registries.ts';
 import { AnswerCache } from '../cache/answer-cache.ts';
+import { RedisCluster } from '../cluster/redis-cluster.ts';
 import type { Config } from '../config/config.ts';
 import { Learnt } from '../federation/learnt.ts';
 import { Usage } from '../federation/usage.ts';
@@ -19,6 +20,8 @@ export interface LastingParts {
   readonly tracing: Tracing | null;
   /** Of registries' answers; by their addresses and credentials, so that no answer is taken for another registry's. */
   readonly cache: AnswerCache;
+  /** What is shared with other processes; null: this is the only one. */
+  readonly cluster: RedisCluster | null;
   /** Registries that stay as they are in the next configuration stay open. */
   readonly registries: RegistryPool;
   /** Goes by the registries that are open. */
@@ -32,26 +35,32 @@ export interface LastingParts {
 
 /** Opens them as the first configuration says. Never throws: where the data directory cannot be used, memory is. */
 export function openLastingParts(
-  { dataDirectory, server }: Config,
+  { dataDirectory, redisUrl, server }: Config,
   log: Logger,
   tracing: Tracing | null,
 ): LastingParts {
   const { memory, disk } = server.cache;
   const file = disk === null ? null : { path: join(dataDirectory, CACHE_FILE), maxBytes: disk };
   const usageFile = disk === null ? null : join(dataDirectory, USAGE_FILE);
-  const cache = new AnswerCache({ memoryBytes: memory, disk: file, log });
+  const cluster = redisUrl === null ? null : new RedisCluster({ url: redisUrl, secrets: server.secrets, log });
+  const cache = new AnswerCache({ memoryBytes: memory, disk: file, shared: cluster, log });
+  if (cache.shared !== null) cluster?.followLog(cache.shared);
   const usage = usageFile === null ? new Usage() : readUsage(usageFile);
   return {
     log,
     tracing,
     cache,
+    cluster,
     registries: new RegistryPool({ logger: log, cache, tracer: tracing?.calls ?? null }),
     learnt: new Learnt(),
     usage,
     saveUsage: async () => {
       if (usageFile !== null) await writeUsage(usageFile, usage);
     },
-    close: () => cache.close(),
+    close: async () => {
+      await cache.close();
+      await cluster?.close();
+    },
   };
 }
 

@@ -76,6 +76,7 @@ export async function createHandler({
     version,
     startedAtMs: state.startedAtMs,
     readMetrics: metrics.read,
+    readSharing: state.readSharing,
     countSearch: metrics.countSearch,
     countView: metrics.countView,
   };

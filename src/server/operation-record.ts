@@ -1,5 +1,5 @@
 /** What one operation counted and cost, so that it can be counted again when its answer is given again. */
-import type { GatewayReading, GatewayStatus, OperationNotes } from '../../resolvers/context.ts';
+import type { GatewayReading, GatewayStatus, OperationNotes, SharingView } from '../../resolvers/context.ts';
 import type { Template } from '../domain/template.ts';
 
 type ViewedTemplate = Pick<Template, 'name' | 'registryName'>;
@@ -29,6 +29,10 @@ export class OperationRecord implements GatewayStatus, OperationNotes {
 
   readMetrics(windowMs: number): GatewayReading {
     return this.#gateway.readMetrics(windowMs);
+  }
+
+  readSharing(): SharingView | null {
+    return this.#gateway.readSharing();
   }
 
   countSearch(tookMs: number): void {

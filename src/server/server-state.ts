@@ -1,5 +1,6 @@
 /** What the server keeps as long as the process lives, whatever becomes of the configuration. */
 import type { GraphQLSchema } from 'graphql';
+import type { SharingView } from '../../resolvers/context.ts';
 import type { UsedSignatures } from '../access/webhook-signature.ts';
 import { createGatewayMetrics, type GatewayMetrics } from '../telemetry/gateway-metrics.ts';
 import { PersistedDocuments } from './persisted-documents.ts';
@@ -12,6 +13,8 @@ export interface ServerState {
   readonly persisted: PersistedDocuments;
   /** A webhook is served once, over all configurations. */
   readonly usedSignatures: UsedSignatures;
+  /** null: this is the only process. */
+  readSharing(): SharingView | null;
   /** On the clock of `Date.now()`. */
   readonly startedAtMs: number;
   /** Whether every registry of the first configuration was tried once, however it answered. */
@@ -20,13 +23,14 @@ export interface ServerState {
   isDraining: boolean;
 }
 
-/** Makes the state of a process that starts now. Throws when the schema or a resolver is wrong. */
-export function createServerState(): ServerState {
+/** Makes the state of a process that starts now; `readSharing`: as of the state. Throws when the schema or a resolver is wrong. */
+export function createServerState(readSharing: ServerState['readSharing'] = () => null): ServerState {
   return {
     schema: buildGatewaySchema(),
     metrics: createGatewayMetrics(),
     persisted: new PersistedDocuments(),
     usedSignatures: new Map(),
+    readSharing,
     startedAtMs: Date.now(),
     isReady: false,
     isDraining: false,

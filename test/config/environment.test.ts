@@ -24,7 +24,14 @@ describe('the environment', () => {
   });
 
   it.each([
-    [{ REDIS_URL: 'redis://u:hunter2@r' }, 'REDIS_URL must be left unset: it is not supported by this version.'],
+    [
+      { REDIS_URL: 'http://u:hunter2@r' },
+      'REDIS_URL must be redis://host:port/database, or rediss: for TLS, without query and fragment.',
+    ],
+    [
+      { REDIS_URL: 'redis://r:6379/0?family=6' },
+      'REDIS_URL must be redis://host:port/database, or rediss: for TLS, without query and fragment.',
+    ],
     [{ DATABASE_URL: 'sqlite:x' }, 'DATABASE_URL must be left unset: it is not supported by this version.'],
     [
       { MARKETPLACE_CONFG: 'x' },
@@ -47,6 +54,23 @@ describe('the environment', () => {
     ],
   ])('%o is a fault', (environment, expected) => {
     expect(sentencesOf(() => parse(environment))).toEqual([`environment ${expected}`]);
+  });
+
+  it.each(['redis://cache', 'redis://:hunter2@cache:6380/3', 'rediss://user:hunter2@[::1]:6379/'])(
+    'may name a Redis server to share by: %s',
+    (url) => {
+      expect(parse({ REDIS_URL: url }).redisUrl).toBe(url);
+      expect(parse({}).redisUrl).toBeNull();
+    },
+  );
+
+  it('asks for a secret that all know where a Redis server is shared', () => {
+    const parseWith = (secret: string | string[]) =>
+      parseConfigObject({ ...DOCUMENT, server: { secret } }, { environment: { REDIS_URL: 'redis://r' } });
+    expect(sentencesOf(() => parseWith(''))).toEqual([
+      expect.stringContaining('server.secret must be given with REDIS_URL, and the same for all that share it.'),
+    ]);
+    expect(parseWith(['0123456789abcdef', 'fedcba9876543210']).server.secrets).toHaveLength(2);
   });
 
   it('may have variables of any name that the file reads', () => {

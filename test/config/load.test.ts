@@ -67,6 +67,7 @@ describe('defaults', () => {
       ],
       auth: { anonymous: 'allow', apiKeys: [], jwt: null },
       dataDirectory: join(folder.path, 'data'),
+      redisUrl: null,
       logLevel: 'info',
     });
   });
@@ -310,8 +311,8 @@ describe('a start without a file', () => {
   });
 
   it('has the faults of the environment all the same', () => {
-    const environment = { MARKETPLACE_SECRET: '0123456789abcdef', REDIS_URL: 'redis://r' };
-    expect(faultsOf(() => demoConfig(demo, environment)).map(({ key }) => key)).toEqual(['REDIS_URL']);
+    const environment = { MARKETPLACE_SECRET: '0123456789abcdef', DATABASE_URL: 'sqlite:x' };
+    expect(faultsOf(() => demoConfig(demo, environment)).map(({ key }) => key)).toEqual(['DATABASE_URL']);
   });
 });
 

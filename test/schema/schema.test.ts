@@ -96,8 +96,12 @@ describe('the schema', () => {
       shared.map(({ coordinate }) => `${coordinate}: ${contract.get(coordinate)}`),
     );
     const added = elements.filter(({ coordinate }) => !contract.has(coordinate)).map(({ coordinate }) => coordinate);
-    // Adding is free: what was malformed has to be reported somewhere.
-    expect(added).toEqual(['RegistrySearchReport.malformed']);
+    // Adding is free: what was malformed has to be reported somewhere, and how the sharing between processes does.
+    const sharing = ['', '.state', '.since', '.replicas', '.untoldInvalidations'].map(
+      (field) => `SharingHealth${field}`,
+    );
+    const states = ['', '.UP', '.SLOW', '.DOWN'].map((state) => `SharingState${state}`);
+    expect(added).toEqual(['Gateway.sharing', ...states, ...sharing, 'RegistrySearchReport.malformed']);
   });
 
   it('leaves out only what later work brings', (context) => {

@@ -257,6 +257,7 @@ export function createFixtureContext(): RequestContext {
     gateway: {
       version: '0.0.0',
       startedAtMs: 0,
+      readSharing: () => null,
       readMetrics: () => ({
         searches: 1,
         responseTime: { mean: 1, p50: 1, p95: 1, p99: 1, max: 1 },

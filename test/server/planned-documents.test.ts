@@ -107,6 +107,7 @@ describe('what is known of documents', () => {
     gateway: {
       version: '0.0.0',
       startedAtMs: 0,
+      readSharing: () => null,
       readMetrics: () => {
         throw new TypeError('nobody asks');
       },

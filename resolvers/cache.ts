@@ -1,6 +1,6 @@
 /** schema/cache.graphql */
 import type { CacheLayer } from '../src/domain/cache.ts';
-import { checkValue } from './arguments.ts';
+import { checkRegistryName, checkValue } from './arguments.ts';
 import type { RequestContext } from './context.ts';
 
 interface InvalidateCacheArguments {
@@ -14,12 +14,19 @@ interface InvalidateCacheArguments {
 async function invalidateCache(_: unknown, { input }: InvalidateCacheArguments, context: RequestContext) {
   context.requireRole('admin');
   const { registry, template, layer } = input;
-  const removed = await context.view.invalidateCache({
-    ...(registry != null && { registry: checkValue('input.registry', registry) }),
-    ...(template != null && { template: checkValue('input.template', template) }),
-    ...(layer != null && { layer }),
-  });
-  return { removed };
+  const registryName = registry == null ? null : checkRegistryName('input.registry', registry, context.view);
+  const templateName = template == null ? null : checkValue('input.template', template);
+  const detail = layer == null ? null : `layer ${layer}`;
+  return context.audit.perform(
+    { action: 'cache.invalidate', registryName, template: templateName, detail },
+    async () => ({
+      removed: await context.view.invalidateCache({
+        ...(registryName !== null && { registry: registryName }),
+        ...(templateName !== null && { template: templateName }),
+        ...(layer != null && { layer }),
+      }),
+    }),
+  );
 }
 
 export const cacheResolvers = { Mutation: { invalidateCache } };

@@ -1,4 +1,5 @@
 /** What every resolver is given beside its arguments. One is made for each request. */
+import type { RequestAudit } from '../src/domain/audit.ts';
 import type { Caller } from '../src/domain/caller.ts';
 import type { LatencySummary } from '../src/domain/registry.ts';
 import type { Template } from '../src/domain/template.ts';
@@ -49,15 +50,19 @@ export interface OperationNotes {
   cost: number | null;
   /** Whether the operation came to its end without any error. */
   isWhole: boolean;
+  /** What the answer waits for; never rejects. */
+  waitsFor: Promise<void> | null;
 }
 
 export interface RequestContext {
   /** Shows exactly what the caller may see. */
   readonly view: FederationView;
   readonly caller: Caller;
-  /** Throws where the caller has not the role. */
+  /** Throws where the caller has not the role; that is on record before the answer is sent. */
   requireRole(role: string): void;
   readonly requestId: string;
+  /** What has to be on record goes here before it is answered. */
+  readonly audit: RequestAudit;
   /** The largest page that may be asked for. */
   readonly maxPageSize: number;
   /** "https://host" as the caller reached the gateway; null where its request did not say. */

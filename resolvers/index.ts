@@ -1,4 +1,5 @@
 /** All resolvers: one file for each file of the schema. A field that is not here is read from its object by name. */
+import { auditResolvers } from './audit.ts';
 import { cacheResolvers } from './cache.ts';
 import { gatewayResolvers } from './gateway.ts';
 import { nodeResolvers } from './node.ts';
@@ -17,4 +18,5 @@ export const resolvers = [
   gatewayResolvers,
   viewerResolvers,
   cacheResolvers,
+  auditResolvers,
 ];

@@ -68,10 +68,16 @@ async function suggestNames(
   }
 }
 
-function describeContent(content: TemplateContent, of: Template, origin: string | null) {
+function describeContent(content: TemplateContent, of: Template, { origin, audit }: RequestContext) {
   const path = [of.registryName, of.name, of.version].map(encodeURIComponent).join('/');
   return {
-    text: () => decodeText(content.bytes),
+    text: async () => {
+      const text = decodeText(content.bytes);
+      const { registryName, name: template, version } = of;
+      const entry = { action: 'content.download', registryName, template, version, outcome: 'SUCCEEDED' } as const;
+      if (text !== null) await audit.append(entry);
+      return text;
+    },
     mediaType: content.mediaType,
     bytes: content.bytes.byteLength,
     digest: content.digest,
@@ -104,9 +110,9 @@ export const templateResolvers = {
     sourcesComplete: async (of: Template, _: unknown, { view }: RequestContext) => (await view.sourcesOf(of)).complete,
     versions: (of: Template, _: unknown, { view }: RequestContext) => view.versionsOf(of),
     parent: (of: Template, _: unknown, { view }: RequestContext) => view.parentOf(of),
-    content: async (of: Template, _: unknown, { view, origin }: RequestContext) => {
-      const content = await view.contentOf(of);
-      return content === null ? null : describeContent(content, of, origin);
+    content: async (of: Template, _: unknown, context: RequestContext) => {
+      const content = await context.view.contentOf(of);
+      return content === null ? null : describeContent(content, of, context);
     },
     alternatives: (of: Template, { first }: { first: number }, { view }: RequestContext) =>
       view.alternativesTo(of, checkRange('first', first, 1, MAX_ALTERNATIVES)),

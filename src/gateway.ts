@@ -1,11 +1,12 @@
 /** The gateway: what lasts as long as the process, and the generation that is made of the configuration of the moment. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
+import { openAudit } from './audit/open-audit.ts';
 import type { Config } from './config/config.ts';
 import type { WarmedFederation } from './federation/warming.ts';
 import { type Generation, openGeneration } from './live/generation.ts';
 import { joinRegistries } from './live/join-registries.ts';
-import { type LastingParts, openLastingParts } from './live/lasting-parts.ts';
+import { openLastingParts, type ServingParts } from './live/lasting-parts.ts';
 import { createServerState, type ServerState } from './server/server-state.ts';
 import type { Tracing } from './telemetry/request-trace.ts';
 
@@ -37,27 +38,32 @@ export interface GatewayOverrides {
 
 /**
  * Makes a gateway of a configuration. It listens nowhere: hand its `handle` to a server. Rejects when a registry's
- * credentials cannot be used; that a registry cannot be reached is no reason.
+ * credentials cannot be used, or the database cannot be opened; that a registry cannot be reached is no reason.
  */
 export async function createGateway(config: Config, { log, tracing = null }: GatewayOverrides): Promise<Gateway> {
-  const lasting = openLastingParts(config, log, tracing);
+  const audit = await openAudit(config, log);
+  const lasting = { ...openLastingParts(config, log, tracing), audit: audit.trail };
+  const close = async () => {
+    await lasting.close();
+    await audit.close();
+  };
   try {
     const state = createServerState(() => lasting.cluster?.readState() ?? null);
-    return new LiveGateway(await openGeneration(config, lasting, state), lasting, state);
+    return new LiveGateway(await openGeneration(config, lasting, state), { ...lasting, close }, state);
   } catch (error) {
-    await lasting.close();
+    await close();
     throw error;
   }
 }
 
 class LiveGateway implements Gateway {
-  readonly #lasting: LastingParts;
+  readonly #lasting: ServingParts;
   readonly #state: ServerState;
   #current: Generation;
   /** Still have something to finish. */
   readonly #retiring = new Set<Generation>();
 
-  constructor(first: Generation, lasting: LastingParts, state: ServerState) {
+  constructor(first: Generation, lasting: ServingParts, state: ServerState) {
     this.#current = first;
     this.#lasting = lasting;
     this.#state = state;

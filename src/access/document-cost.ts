@@ -150,7 +150,8 @@ export function measureCost(input: CostInput): number {
     const definition = isObjectType(type) || isInterfaceType(type) ? type.getFields()[name] : undefined;
     const inner = definition && getNamedType(definition.type);
     const coordinate = `${type.name}.${name}`;
-    const pageSize = coordinate === 'Query.search' ? readPageSize(field, input) : outerPageSize;
+    const isPaged = coordinate === 'Query.search' || coordinate === 'Query.auditEvents';
+    const pageSize = isPaged ? readPageSize(field, input) : outerPageSize;
     const { entries, calls } = fieldCost(coordinate, field, pageSize, input);
     if (field.selectionSet === undefined || !isCompositeType(inner)) return calls;
     return calls + entries * (1 + measureSet(field.selectionSet, inner, pageSize));
@@ -167,6 +168,8 @@ function fieldCost(coordinate: string, field: FieldNode, pageSize: number, input
       return { entries: 1, calls: registryCount };
     case 'TemplateConnection.edges':
     case 'TemplateConnection.nodes':
+    case 'AuditEventConnection.edges':
+    case 'AuditEventConnection.nodes':
       return { entries: pageSize, calls: 0 };
     case 'Query.node':
       return { entries: 1, calls: 1 };

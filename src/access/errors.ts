@@ -30,6 +30,11 @@ export class Forbidden extends Error {
   override readonly name = 'Forbidden';
 }
 
+/** Whether somebody was refused for who they are. */
+export function isDenial(error: unknown): boolean {
+  return error instanceof Unauthenticated || error instanceof Forbidden;
+}
+
 /** A document that could cause more work than one request may. */
 export class QueryTooComplex extends Error {
   override readonly name = 'QueryTooComplex';

@@ -1,7 +1,7 @@
 /** Makes the typed configuration of a document that has no fault. */
 
 import { normalizeClaim } from './claims.ts';
-import type { Config, Credentials, JwtConfig, RegistryConfig } from './config.ts';
+import type { Config, Credentials, JwtConfig, RegistryConfig, StorageLocation } from './config.ts';
 import type { ConfigDocument, RegistryDocument } from './definition.ts';
 import { placeId } from './document.ts';
 import type { EnvironmentSettings } from './environment.ts';
@@ -28,6 +28,7 @@ export function assembleConfig(
   settings: EnvironmentSettings,
   files: FileContents,
   secrets: readonly string[],
+  storage: StorageLocation,
 ): Config {
   const { search, limits, introspection, cache } = document.server;
   const { anonymous, apiKeys, jwt } = document.auth;
@@ -54,6 +55,8 @@ export function assembleConfig(
     },
     dataDirectory: settings.dataDirectory,
     redisUrl: settings.redisUrl,
+    storage,
+    audit: { retention: document.audit.retention === 'off' ? null : document.audit.retention },
     logLevel: settings.logLevel,
   });
 }

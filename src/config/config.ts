@@ -100,6 +100,11 @@ export interface RegistryConfig {
   readonly webhook: { readonly secret: string } | null;
 }
 
+/** Where the audit trail is kept. `path` is absolute, or ":memory:"; `url` may hold a password. */
+export type StorageLocation =
+  | { readonly kind: 'sqlite'; readonly path: string }
+  | { readonly kind: 'postgres'; readonly url: string };
+
 export interface ApiKeyConfig {
   readonly id: string;
   /** Lower-case hex of the key's SHA-256. */
@@ -140,5 +145,8 @@ export interface Config {
   readonly dataDirectory: string;
   /** Where the processes of this gateway share what they know; null: there is one process. */
   readonly redisUrl: string | null;
+  readonly storage: StorageLocation;
+  /** `retention`: how long events are kept, at least; null: for ever. */
+  readonly audit: { readonly retention: number | null };
   readonly logLevel: string;
 }

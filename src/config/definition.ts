@@ -13,6 +13,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 const MAX_AGE_MS = 3650 * 86_400_000;
 /** Shorter ones could be guessed from a cursor or a signature; `openssl rand -hex 16` gives twice that. */
 const MIN_SECRET_LENGTH = 16;
+/** A day at least: what is deleted sooner was hardly on record. */
+const RETENTION = { min: 86_400_000, max: MAX_AGE_MS };
 /** No document of the gateway is larger than a small fraction of it. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
@@ -31,7 +33,11 @@ function unsupported() {
 }
 
 function duration(defaultValue: string, range: { min: number; max: number }) {
-  const error = `a duration such as 250ms, 2s, 15m, 24h or 7d, or a number of milliseconds, from ${range.min} to ${range.max} ms`;
+  return durationOf(range).prefault(defaultValue);
+}
+
+function durationOf(range: { min: number; max: number }, orElse = '') {
+  const error = `a duration such as 250ms, 2s, 15m, 24h or 7d, or a number of milliseconds, from ${range.min} to ${range.max} ms${orElse}`;
   return z
     .union(
       [
@@ -43,8 +49,7 @@ function duration(defaultValue: string, range: { min: number; max: number }) {
       },
     )
     .transform((value) => parseDurationMs(value) ?? Number.NaN)
-    .pipe(z.number({ error }).min(range.min, { error }).max(range.max, { error }))
-    .prefault(defaultValue);
+    .pipe(z.number({ error }).min(range.min, { error }).max(range.max, { error }));
 }
 
 const timer = (defaultValue: string) => duration(defaultValue, { min: 1, max: MAX_TIMER_MS });
@@ -325,6 +330,14 @@ const jwt = mapping({
 export const definition = mapping({
   server: serverSettings.prefault({}),
   registries: z.array(registry, { error: 'a list of registries' }).min(1, { error: 'a list of at least one registry' }),
+  audit: mapping({
+    retention: z
+      .union([z.literal('off'), durationOf(RETENTION, ', or off')], {
+        error: `a duration such as 90d, or a number of milliseconds, from ${RETENTION.min} to ${RETENTION.max} ms, or off`,
+      })
+      .prefault('365d')
+      .meta({ description: 'How long events of the audit trail are kept; off: for ever.' }),
+  }).prefault({}),
   publish: unsupported(),
   auth: mapping({
     anonymous: choice(['allow', 'deny']).prefault('allow'),

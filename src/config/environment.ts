@@ -1,5 +1,7 @@
 /** What the environment says beside the configuration file. Every variable is read or refused, never ignored. */
 import { resolve } from 'node:path';
+import type { StorageLocation } from './config.ts';
+import { DATABASE_FORMS, parseDatabaseUrl } from './database-url.ts';
 import type { ConfigFault } from './faults.ts';
 import { quoteShort } from './given.ts';
 import { findNearest } from './nearest.ts';
@@ -15,17 +17,17 @@ export interface EnvironmentSettings {
   readonly logLevel: string;
   /** Where processes share; null: this is the only one. */
   readonly redisUrl: string | null;
+  /** As DATABASE_URL says; null: it says nothing. */
+  readonly storage: StorageLocation | null;
 }
 
 /** MARKETPLACE_GATEWAY is for commands that ask a gateway; what loads a configuration has no use for it. */
 const KNOWN = ['MARKETPLACE_CONFIG', 'MARKETPLACE_DATA', 'MARKETPLACE_GATEWAY', 'MARKETPLACE_SECRET'];
-/** The contract gives them a meaning that a later version reads. */
-const UNSUPPORTED = ['DATABASE_URL'];
 /** As pino knows them. */
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /**
- * Reads PORT, HOST, MARKETPLACE_DATA, REDIS_URL and LOG_LEVEL, and finds what this version has no meaning for. An empty variable
+ * Reads PORT, HOST, MARKETPLACE_DATA, REDIS_URL, DATABASE_URL and LOG_LEVEL, and finds what has no meaning. An empty variable
  * counts as absent.
  *
  * @param referenced the variables that the configuration reads by `${...}`; those may have any name.
@@ -37,7 +39,7 @@ export function readEnvironment(
   workingDirectory: string,
 ): { readonly settings: EnvironmentSettings; readonly faults: readonly ConfigFault[] } {
   const read = (name: string): string | null => (environment[name] === '' ? null : (environment[name] ?? null));
-  const faults = [...findUnsupported(read), ...findUnknown(environment, referenced)];
+  const faults = findUnknown(environment, referenced);
 
   const port = read('PORT') ?? '4000';
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
@@ -57,20 +59,17 @@ export function readEnvironment(
     // It may hold a password: what was given is not told.
     faults.push(faultOf('REDIS_URL', 'redis://host:port/database, or rediss: for TLS, without query and fragment'));
   }
+  const databaseUrl = read('DATABASE_URL');
+  const storage = databaseUrl === null ? null : parseDatabaseUrl(databaseUrl, workingDirectory);
+  if (databaseUrl !== null && storage === null) faults.push(faultOf('DATABASE_URL', DATABASE_FORMS));
   const dataDirectory = resolve(workingDirectory, read('MARKETPLACE_DATA') ?? '.marketplace');
-  return { settings: { host, port: Number(port), dataDirectory, logLevel, redisUrl }, faults };
-}
-
-function findUnsupported(read: (name: string) => string | null): ConfigFault[] {
-  return UNSUPPORTED.filter((name) => read(name) !== null).map((name) =>
-    faultOf(name, 'left unset: it is not supported by this version'),
-  );
+  return { settings: { host, port: Number(port), dataDirectory, logLevel, redisUrl, storage }, faults };
 }
 
 function findUnknown(environment: Environment, referenced: ReadonlySet<string>): ConfigFault[] {
   return Object.entries(environment)
     .filter(([name, value]) => name.startsWith('MARKETPLACE_') && value !== undefined && value !== '')
-    .filter(([name]) => !referenced.has(name) && !UNSUPPORTED.includes(name))
+    .filter(([name]) => !referenced.has(name))
     .flatMap(([name]) => {
       if (name === 'MARKETPLACE_SECRET') {
         // A secret that nobody reads is a secret that its owner believes to be in use.

@@ -6,6 +6,7 @@ import { dirname, resolve } from 'node:path';
 import { assembleConfig } from './assemble.ts';
 import { checkRelations } from './checks.ts';
 import type { Config } from './config.ts';
+import { defaultStorage, IN_MEMORY } from './database-url.ts';
 import { SourceDocument } from './document.ts';
 import type { Environment, EnvironmentSettings } from './environment.ts';
 import { readEnvironment } from './environment.ts';
@@ -20,7 +21,7 @@ import { readYaml } from './yaml.ts';
 const MAX_FILE_BYTES = 1024 * 1024;
 
 export interface ObjectOptions {
-  /** Instead of MARKETPLACE_DATA. */
+  /** Instead of MARKETPLACE_DATA. Without it, and without a DATABASE_URL, the audit trail is kept in memory. */
   readonly dataDirectory?: string;
   /** Default: empty, so that nothing but the document counts. */
   readonly environment?: Environment;
@@ -82,14 +83,17 @@ export function parseConfigObject(document: unknown, options: ObjectOptions = {}
   const folder = resolve(options.folder ?? '.');
   const environment = options.environment ?? {};
   const source = new SourceDocument('configuration', folder, structuredClone(document));
-  return buildConfig(source, [], readEnvironment(environment, source.variables, folder), options.dataDirectory);
+  const settings = readEnvironment(environment, source.variables, folder);
+  return buildConfig(source, [], settings, options.dataDirectory, options.dataDirectory === undefined);
 }
 
+/** `isHeld`: nothing is to outlive the process but what the environment names a place for. */
 function buildConfig(
   document: SourceDocument,
   readingFaults: readonly ConfigFault[],
   environment: { readonly settings: EnvironmentSettings; readonly faults: readonly ConfigFault[] },
   dataDirectory?: string,
+  isHeld = false,
 ): Config {
   const validation = validateDocument(document);
   const files = readNamedFiles(document);
@@ -111,7 +115,8 @@ function buildConfig(
     dataDirectory: resolve(document.folder, dataDirectory ?? environment.settings.dataDirectory),
   };
   const secrets = readSecrets(document, validation.value.server.secret, settings.dataDirectory);
-  return assembleConfig(validation.value, settings, files.contents, secrets);
+  const storage = settings.storage ?? (isHeld ? IN_MEMORY : defaultStorage(settings.dataDirectory));
+  return assembleConfig(validation.value, settings, files.contents, secrets, storage);
 }
 
 /** Last of all, because it may write: nothing is made for a configuration that cannot start. */

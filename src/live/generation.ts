@@ -8,19 +8,19 @@ import type { Config } from '../config/config.ts';
 import { createHandler, type RequestHandler } from '../server/handler.ts';
 import type { ServerState } from '../server/server-state.ts';
 import { type JoinedRegistries, joinRegistries } from './join-registries.ts';
-import type { LastingParts } from './lasting-parts.ts';
+import type { LastingParts, ServingParts } from './lasting-parts.ts';
 
 /** What is still being answered that long after another generation has taken over loses its registries. */
 const RETIREMENT_MS = 60_000;
 
 /** Opens what the configuration has and the one before it had not. Rejects when that cannot be, and leaves nothing open. */
-export async function openGeneration(config: Config, lasting: LastingParts, state: ServerState): Promise<Generation> {
+export async function openGeneration(config: Config, lasting: ServingParts, state: ServerState): Promise<Generation> {
   const joined = joinRegistries(config, lasting);
   try {
     const { viewFor, noteTemplateChange } = joined.federation;
     const { version } = packageJson;
-    const { log, tracing } = lasting;
-    const handler = await createHandler({ config, viewFor, noteTemplateChange, state, version, log, tracing });
+    const { log, tracing, audit } = lasting;
+    const handler = await createHandler({ config, viewFor, noteTemplateChange, state, audit, version, log, tracing });
     return new Generation(config, joined, handler, lasting);
   } catch (error) {
     await joined.close();

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { RegistryPool } from '../../datasources/registries.ts';
+import type { StoredTrail } from '../audit/stored-trail.ts';
 import { AnswerCache } from '../cache/answer-cache.ts';
 import { RedisCluster } from '../cluster/redis-cluster.ts';
 import type { Config } from '../config/config.ts';
@@ -31,6 +32,11 @@ export interface LastingParts {
   saveUsage(): Promise<void>;
   /** Last of all: closes what is open. */
   close(): Promise<void>;
+}
+
+/** What a gateway that serves has beside them. */
+export interface ServingParts extends LastingParts {
+  readonly audit: StoredTrail;
 }
 
 /** Opens them as the first configuration says. Never throws: where the data directory cannot be used, memory is. */

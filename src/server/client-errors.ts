@@ -4,6 +4,7 @@
  */
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { Forbidden, IdentityUnavailable, QueryTooComplex, Unauthenticated } from '../access/errors.ts';
+import { AuditUnavailable } from '../domain/audit.ts';
 import {
   BadCursor,
   BadUserInput,
@@ -25,6 +26,7 @@ type ErrorCode =
   | 'QUERY_TOO_COMPLEX'
   | 'PERSISTED_QUERY_NOT_FOUND'
   | 'REGISTRY_ERROR'
+  | 'AUDIT_UNAVAILABLE'
   | 'INTERNAL_SERVER_ERROR';
 
 export interface ClientError {
@@ -60,6 +62,7 @@ export function translateError(error: unknown): ClientError | null {
   if (error instanceof Forbidden) return describe('FORBIDDEN', error, {});
   if (error instanceof QueryTooComplex) return describe('QUERY_TOO_COMPLEX', error, {});
   if (error instanceof PersistedQueryNotFound) return describe('PERSISTED_QUERY_NOT_FOUND', error, {});
+  if (error instanceof AuditUnavailable) return describe('AUDIT_UNAVAILABLE', error, {});
   if (error instanceof TemplateWithdrawn) return describe('WITHDRAWN', error, {});
   if (error instanceof RegistriesUnavailable) {
     const registries = error.failures.map((failure) => failure.toView());

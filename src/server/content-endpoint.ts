@@ -1,6 +1,6 @@
 /** /content/{registry}/{name}/{version}: the bytes of a template's document, as they are. */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { TemplateContent } from '../domain/template.ts';
+import type { Template, TemplateContent } from '../domain/template.ts';
 import type { FederationView } from '../federation/answers.ts';
 import { matchesEtag } from './entity-tag.ts';
 import { type Answer, errorAnswer } from './responses.ts';
@@ -27,18 +27,25 @@ interface ContentAddress {
 
 /**
  * Answers a request for a document: 200, 304 where the client has it already, 404 where there is none or none that the
- * caller may see. Throws what the federation throws. `path` is percent-encoded and begins behind "/content/".
+ * caller may see. Throws what the federation throws, and `recordDownload`, which is told before a document is given out.
+ * `path` is percent-encoded and begins behind "/content/".
  */
-export async function answerContent(path: string, headers: IncomingHttpHeaders, view: FederationView): Promise<Answer> {
+export async function answerContent(
+  path: string,
+  headers: IncomingHttpHeaders,
+  view: FederationView,
+  recordDownload: (template: Template) => Promise<void>,
+): Promise<Answer> {
   const address = parseAddress(path);
-  const content = address === null ? null : await findContent(address, view);
-  if (address === null || content === null) {
+  const found = address === null ? null : await findContent(address, view);
+  if (address === null || found === null) {
     return errorAnswer(
       404,
       'NOT_FOUND',
       'There is no such document. Addresses are /content/{registry}/{name}/{version}.',
     );
   }
+  const { content, template } = found;
   const etag = `"${content.digest}"`;
   const { contentType, extension } =
     SAFE_MEDIA_TYPES.get(content.mediaType.split(';')[0]?.trim().toLowerCase() ?? '') ?? OTHER_BYTES;
@@ -51,6 +58,7 @@ export async function answerContent(path: string, headers: IncomingHttpHeaders, 
     Vary: 'Authorization, X-API-Key',
   };
   if (matchesEtag(headers['if-none-match'], etag)) return { status: 304, contentType, body: '', headers: shared };
+  await recordDownload(template);
   return {
     status: 200,
     contentType,
@@ -63,10 +71,14 @@ export async function answerContent(path: string, headers: IncomingHttpHeaders, 
   };
 }
 
-async function findContent(address: ContentAddress, view: FederationView): Promise<TemplateContent | null> {
+async function findContent(
+  address: ContentAddress,
+  view: FederationView,
+): Promise<{ readonly template: Template; readonly content: TemplateContent } | null> {
   if (!view.registries.some(({ source }) => source.info.name === address.registryName)) return null;
   const template = await view.lookUpTemplate(address.name, address.version, address.registryName);
-  return template === null ? null : view.contentOf(template);
+  const content = template === null ? null : await view.contentOf(template);
+  return template === null || content === null ? null : { template, content };
 }
 
 /** A slash within a name may stand encoded or, where a proxy decoded it, plain. */

@@ -4,6 +4,7 @@ import { type ApolloServer, HeaderMap, type HTTPGraphQLRequest } from '@apollo/s
 import type { Logger } from 'pino';
 import type { RequestContext } from '../../resolvers/context.ts';
 import type { DocumentFacts } from '../access/document-limits.ts';
+import { isDenial } from '../access/errors.ts';
 import type { Caller } from '../domain/caller.ts';
 import { runInScope } from '../telemetry/request-scope.ts';
 import { type ClientError, internalError, toGraphqlForm, translateError } from './client-errors.ts';
@@ -43,6 +44,10 @@ export interface GraphqlEndpointOptions {
   readonly scopeOf: (caller: Caller) => Scope;
   readonly createContext: (exchange: GraphqlExchange, caller: Caller, record: OperationRecord) => RequestContext;
   readonly createRecord: () => OperationRecord;
+  /** Told of the templates that an answer shows because they were looked up, each time that it is given. */
+  readonly countViews: (caller: Caller, views: OperationRecord['views']) => void;
+  /** Puts on record that a request was refused for who calls. Never rejects. */
+  readonly recordDenial: (requestId: string) => Promise<void>;
   /** The address by which the client reached the gateway. */
   readonly readOrigin: (request: IncomingMessage) => string | null;
   readonly log: Logger;
@@ -174,6 +179,7 @@ class GraphqlEndpoint {
       const known = finished.findRaw(rawKey, Date.now());
       if (known !== undefined) {
         sendFinished(exchange, known, finished, startedMs);
+        this.#countViews(accepted.caller, known.record);
         return;
       }
     }
@@ -189,17 +195,21 @@ class GraphqlEndpoint {
     const { key, usesOrigin } = question;
     const execute = () => this.#execute(accepted, question);
     if (key === null || finished === null || this.#executions === null) {
-      sendAnswer(exchange, answerExecuted(await execute(), null, exchange.request));
+      const executed = await execute();
+      this.#countViews(accepted.caller, executed.record);
+      sendAnswer(exchange, answerExecuted(executed, null, exchange.request));
       return;
     }
     const known = finished.find(key, Date.now());
     if (known !== undefined) {
       if (question.rawKey !== null) finished.link(question.rawKey, known);
       sendFinished(exchange, known, finished, startedMs);
+      this.#countViews(accepted.caller, known.record);
       return;
     }
     const keeping = { key, rawKey: question.rawKey, isPublic: scope.isPublic, usesOrigin };
     const executed = await this.#executions.run(keeping, execute);
+    this.#countViews(accepted.caller, executed.record);
     const freshUntilMs = this.#executions.freshUntilOf(executed, Date.now());
     sendAnswer(exchange, answerExecuted(executed, { ...keeping, freshUntilMs }, exchange.request));
   }
@@ -239,6 +249,7 @@ class GraphqlEndpoint {
     const { status, contentType, body } = await execute(this.#options, parameters, context, mediaType);
     if (this.#options.log.isLevelEnabled('debug')) this.#logOperation(question, record, startedMs);
     const told = sent.tellsCost && record.cost !== null ? tellCost(body, record.cost) : body;
+    if (record.waitsFor !== null) await record.waitsFor;
     return { status, contentType, body: told, record, freshness: context.view.readFreshness() };
   }
 
@@ -248,7 +259,20 @@ class GraphqlEndpoint {
     this.#options.log.debug({ type, isWhole, cost, searches, tookMs }, 'an operation was executed');
   }
 
+  #countViews(caller: Caller, { views }: OperationRecord): void {
+    if (views.length > 0) this.#options.countViews(caller, views);
+  }
+
   #sendError(exchange: GraphqlExchange, mediaType: ResponseMediaType | null, error: unknown): void {
+    if (!isDenial(error)) {
+      this.#tellError(exchange, mediaType, error);
+      return;
+    }
+    const send = () => this.#tellError(exchange, mediaType, error);
+    this.#options.recordDenial(exchange.requestId).then(send, send);
+  }
+
+  #tellError(exchange: GraphqlExchange, mediaType: ResponseMediaType | null, error: unknown): void {
     try {
       sendAnswer(exchange, answerError(error, exchange, mediaType ?? 'application/json', this.#options));
     } catch (defect) {

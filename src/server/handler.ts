@@ -4,7 +4,9 @@ import type { Logger } from 'pino';
 import { createAuthenticator } from '../access/authenticate.ts';
 import { requireRole } from '../access/authorize.ts';
 import { createDocumentCheck } from '../access/document-limits.ts';
+import { CallerAudit } from '../audit/request-audit.ts';
 import type { Config } from '../config/config.ts';
+import { ANONYMOUS_ACTOR, type AuditTrail, actorOf } from '../domain/audit.ts';
 import type { CacheInvalidation } from '../domain/cache.ts';
 import type { Caller } from '../domain/caller.ts';
 import type { FederationView } from '../federation/answers.ts';
@@ -29,6 +31,7 @@ export interface HandlerOptions {
   readonly noteTemplateChange: (registryName: string, name: string) => Promise<number>;
   /** Is shared by the handlers of all configurations that the process has. */
   readonly state: ServerState;
+  readonly audit: AuditTrail;
   /** Of the gateway, as the package has it. */
   readonly version: string;
   readonly log: Logger;
@@ -55,6 +58,7 @@ export async function createHandler({
   viewFor,
   noteTemplateChange,
   state,
+  audit,
   version,
   log,
   tracing,
@@ -81,6 +85,8 @@ export async function createHandler({
     countView: metrics.countView,
   };
   const countOperationAgain = () => countOperation(NO_ERRORS);
+  const recordDenial = (requestId: string) =>
+    audit.deny({ detail: 'no valid proof of who calls' }, { actor: ANONYMOUS_ACTOR, requestId });
   const handle = createRoutes({
     answerGraphql: createGraphqlEndpoint({
       apollo,
@@ -95,20 +101,35 @@ export async function createHandler({
       createContext: ({ request, requestId }, caller, record) => ({
         view: viewFor(caller),
         caller,
-        requireRole: (role) => requireRole(caller, role),
+        requireRole: (role) => requireRoleOnRecord(role, caller, { audit, record, requestId }),
         requestId,
+        audit: new CallerAudit(audit, caller, requestId),
         maxPageSize: search.maxPageSize,
         origin: readOrigin(request),
         gateway: record,
         notes: record,
       }),
+      countViews: (caller, views) => countViews(audit, caller, views),
+      recordDenial,
       readOrigin,
       log,
       countOperation,
     }),
-    answerWebhook: createWebhookEndpoint({ registries: config.registries, noteTemplateChange, log, usedSignatures }),
+    answerWebhook: createWebhookEndpoint({
+      registries: config.registries,
+      noteTemplateChange,
+      audit,
+      log,
+      usedSignatures,
+    }),
     authenticate,
     viewFor,
+    recordDownload: ({ registryName, name, version: of }, caller, requestId) =>
+      audit.append(
+        { action: 'content.download', registryName, template: name, version: of, outcome: 'SUCCEEDED' },
+        { actor: actorOf(caller), requestId },
+      ),
+    recordDenial,
     isReady: () => state.isReady,
     isDraining: () => state.isDraining,
     log,
@@ -125,4 +146,26 @@ export async function createHandler({
       await tokens?.close();
     },
   };
+}
+
+/** A refusal is on record before the answer is sent; the answer is the same whether it could be. */
+function requireRoleOnRecord(
+  role: string,
+  caller: Caller,
+  { audit, record, requestId }: { audit: AuditTrail; record: OperationRecord; requestId: string },
+): void {
+  try {
+    requireRole(caller, role);
+  } catch (error) {
+    const recorded = audit.deny({ detail: `needs the role "${role}"` }, { actor: actorOf(caller), requestId });
+    const before = record.waitsFor;
+    record.waitsFor = before === null ? recorded : before.then(() => recorded);
+    throw error;
+  }
+}
+
+function countViews(audit: AuditTrail, caller: Caller, views: OperationRecord['views']): void {
+  const actor = actorOf(caller);
+  for (const { registryName } of views)
+    audit.count({ action: 'template.view', registryName, outcome: 'SUCCEEDED' }, actor);
 }

@@ -2,7 +2,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Credentials } from '../access/authenticate.ts';
+import { isDenial } from '../access/errors.ts';
 import type { Caller } from '../domain/caller.ts';
+import type { Template } from '../domain/template.ts';
 import type { FederationView } from '../federation/answers.ts';
 import { runInScope } from '../telemetry/request-scope.ts';
 import type { Tracing } from '../telemetry/request-trace.ts';
@@ -17,10 +19,14 @@ import { type Answer, type Exchange, errorAnswer, JSON_TYPE, sendAnswer } from '
 export interface RouteOptions {
   readonly answerGraphql: (exchange: GraphqlExchange) => void;
   /** Is given what stands behind "/webhooks/". */
-  readonly answerWebhook: (request: IncomingMessage, registryName: string) => Promise<Answer>;
+  readonly answerWebhook: (request: IncomingMessage, registryName: string, requestId: string) => Promise<Answer>;
   /** Throws, or rejects with, Unauthenticated or IdentityUnavailable. */
   readonly authenticate: (request: IncomingMessage) => Caller | Promise<Caller>;
   readonly viewFor: (caller: Caller) => FederationView;
+  /** Puts on record that a document was given out, before it is. Throws AuditUnavailable. */
+  readonly recordDownload: (template: Template, caller: Caller, requestId: string) => Promise<void>;
+  /** Puts on record that a request was refused for who calls. Never rejects. */
+  readonly recordDenial: (requestId: string) => Promise<void>;
   /** Whether every registry was tried once, however it answered. */
   readonly isReady: () => boolean;
   readonly isDraining: () => boolean;
@@ -52,12 +58,14 @@ export function createRoutes(options: RouteOptions): (request: IncomingMessage, 
       if (path === '/graphql') options.answerGraphql(exchange);
       else {
         const { requestId, trace } = exchange;
-        runInScope({ requestId, operationName: null, trace: trace?.scope ?? null }, () => route(request, path, options))
+        runInScope({ requestId, operationName: null, trace: trace?.scope ?? null }, () =>
+          route(exchange, path, options),
+        )
           .then((answer) => sendAnswer(exchange, answer))
-          .catch((error: unknown) => sendFailure(error, exchange, options.log));
+          .catch((error: unknown) => sendFailure(error, exchange, options));
       }
     } catch (error) {
-      sendFailure(error, exchange, options.log);
+      void sendFailure(error, exchange, options);
     }
   };
 }
@@ -68,8 +76,9 @@ function readTarget(target = '/'): string {
 }
 
 /** The last resort: when even the failure cannot be told, the connection says so by ending. */
-function sendFailure(error: unknown, exchange: Exchange, log: Logger): void {
+async function sendFailure(error: unknown, exchange: Exchange, { log, recordDenial }: RouteOptions): Promise<void> {
   try {
+    if (isDenial(error)) await recordDenial(exchange.requestId);
     sendAnswer(exchange, answerFailure(error, exchange.requestId, log));
   } catch (defect) {
     log.error({ requestId: exchange.requestId, err: defect }, 'an answer could not be sent');
@@ -77,15 +86,18 @@ function sendFailure(error: unknown, exchange: Exchange, log: Logger): void {
   }
 }
 
-async function route(request: IncomingMessage, path: string, options: RouteOptions): Promise<Answer> {
+async function route({ request, requestId }: GraphqlExchange, path: string, options: RouteOptions): Promise<Answer> {
   if (path === '/healthz') return whenRead(request, () => statusAnswer(200, 'ok'));
-  if (path.startsWith('/webhooks/')) return options.answerWebhook(request, path.slice('/webhooks/'.length));
+  if (path.startsWith('/webhooks/')) return options.answerWebhook(request, path.slice('/webhooks/'.length), requestId);
   // Whoever is denied is told nothing of the rest, not even what there is.
   const caller = await options.authenticate(request);
   if (path === '/readyz') return whenRead(request, () => answerReadiness(options));
   if (path.startsWith('/content/')) {
     const rest = path.slice('/content/'.length);
-    return whenRead(request, () => answerContent(rest, request.headers, options.viewFor(caller)));
+    const record = async (template: Template) => {
+      if (request.method === 'GET') await options.recordDownload(template, caller, requestId);
+    };
+    return whenRead(request, () => answerContent(rest, request.headers, options.viewFor(caller), record));
   }
   return whenRead(request, async () => {
     const page = await answerExplorer(path, request.headers);
@@ -136,6 +148,8 @@ function answerFailure(error: unknown, requestId: string, log: Logger): Answer {
       return errorAnswer(403, code, message);
     case 'WITHDRAWN':
       return errorAnswer(410, code, message);
+    case 'AUDIT_UNAVAILABLE':
+      return errorAnswer(503, code, message);
     case 'REGISTRY_ERROR':
       return errorAnswer(502, code, message);
     case 'BAD_USER_INPUT':

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { checkValue } from '../../resolvers/arguments.ts';
 import { type UsedSignatures, WebhookVerifier } from '../access/webhook-signature.ts';
 import type { RegistryConfig } from '../config/config.ts';
+import { ANONYMOUS_ACTOR, type AuditTrail, actorOfRegistry } from '../domain/audit.ts';
 import { BadUserInput } from '../domain/errors.ts';
 import { parseJsonBody, readBody } from './request-body.ts';
 import { RequestError } from './request-error.ts';
@@ -16,6 +17,7 @@ export interface WebhookEndpointOptions {
   readonly registries: readonly Pick<RegistryConfig, 'name' | 'access' | 'webhook'>[];
   /** Forgets what may be from before the change; gives how many kept answers that were. */
   readonly noteTemplateChange: (registryName: string, name: string) => Promise<number>;
+  readonly audit: AuditTrail;
   readonly log: Logger;
   /** Signatures that are used up; it is added to. */
   readonly usedSignatures: UsedSignatures;
@@ -37,15 +39,16 @@ const CROWDED_RETRY_SECONDS = 60;
 export function createWebhookEndpoint({
   registries,
   noteTemplateChange,
+  audit,
   log,
   usedSignatures,
-}: WebhookEndpointOptions): (request: IncomingMessage, registryName: string) => Promise<Answer> {
+}: WebhookEndpointOptions): (request: IncomingMessage, registryName: string, requestId: string) => Promise<Answer> {
   const open = new Set(registries.filter(({ access }) => access === null).map(({ name }) => name));
   const secrets = new Map(
     registries.flatMap(({ name, webhook }) => (webhook === null ? [] : [[name, webhook.secret]])),
   );
   const verifier = new WebhookVerifier({ secrets, used: usedSignatures });
-  return async (request, registryName) => {
+  return async (request, registryName, requestId) => {
     if (request.method !== 'POST') {
       return errorAnswer(405, 'METHOD_NOT_ALLOWED', 'A webhook must be sent by POST.', { Allow: 'POST' });
     }
@@ -55,11 +58,16 @@ export function createWebhookEndpoint({
       const verdict = verifier.verify(registryName, Array.isArray(header) ? header.join() : header, body);
       if (verdict !== 'VERIFIED' && verdict !== 'UNKNOWN') {
         log.info({ registry: registryName, verdict }, 'a webhook was refused');
+        await audit.deny({ registryName, detail: `webhook ${verdict}` }, { actor: ANONYMOUS_ACTOR, requestId });
       }
       switch (verdict) {
         case 'VERIFIED': {
-          const name = readChangedName(parseJsonBody(body));
+          const { name, version } = readChanged(parseJsonBody(body));
           const removed = await noteTemplateChange(registryName, name);
+          await audit.append(
+            { action: 'template.change', registryName, template: name, version, outcome: 'SUCCEEDED' },
+            { actor: actorOfRegistry(registryName), requestId },
+          );
           log.info({ registry: registryName, template: name, removed }, 'a registry has told of a change');
           return { status: 202, contentType: JSON_TYPE, body: `${JSON.stringify({ status: 'accepted' })}\n` };
         }
@@ -85,8 +93,8 @@ export function createWebhookEndpoint({
   };
 }
 
-/** The name of the template that an announcement is about. Throws BadUserInput. */
-function readChangedName(announced: unknown): string {
+/** The template that an announcement is about. Throws BadUserInput. */
+function readChanged(announced: unknown): { readonly name: string; readonly version: string | null } {
   if (typeof announced !== 'object' || announced === null) {
     throw new BadUserInput('body', 'The body must be a JSON object with the members "event", "name" and "version".');
   }
@@ -98,7 +106,7 @@ function readChangedName(announced: unknown): string {
   if (version !== undefined && version !== null && typeof version !== 'string') {
     throw new BadUserInput('version', '"version" must be text.');
   }
-  return checkValue('name', name);
+  return { name: checkValue('name', name), version: version ?? null };
 }
 
 function answerUnknown(): Answer {

@@ -59,6 +59,19 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
     may: ['src/domain/', 'node:crypto', 'ioredis', 'keyv', 'zod'],
   },
   {
+    area: 'src/storage/',
+    promise: 'opens a database and brings its tables to this version, and knows nothing of what is kept there',
+    may: [
+      ...['src/domain/', 'src/config/config.ts', 'kysely', 'pg'],
+      ...['node:fs', 'node:path', 'node:sqlite', 'node:worker_threads'],
+    ],
+  },
+  {
+    area: 'src/audit/',
+    promise: 'keeps a record over the storage, and knows neither who asks for it nor over which protocol',
+    may: ['src/domain/', 'src/storage/', 'src/config/config.ts', 'kysely', 'node:crypto'],
+  },
+  {
     area: 'src/warming/',
     promise: "says when what is used most is read ahead, and keeps it in a file; how it is read is the federation's",
     may: ['src/federation/', 'node:crypto', 'node:fs', 'node:fs/promises', 'node:path', 'zod'],
@@ -90,6 +103,8 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
     area: 'src/server/',
     promise: 'speaks HTTP and GraphQL to clients and never to a registry',
     may: [
+      // Of the record only what one request writes to it.
+      'src/audit/request-audit.ts',
       ...['resolvers/', 'src/access/', 'src/domain/', 'src/federation/answers.ts', 'src/config/config.ts'],
       ...['src/identity/', 'src/telemetry/', 'node:*', 'pino', 'lru-cache'],
       ...['graphql', '@apollo/server', '@graphql-tools/schema', '@graphql-yoga/render-graphiql'],
@@ -99,7 +114,7 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
     area: 'src/live/',
     promise: 'joins everything: what is made of one configuration, and what outlives it',
     may: [
-      ...['src/access/', 'src/cache/', 'src/cluster/', 'src/config/', 'src/domain/', 'src/federation/'],
+      ...['src/access/', 'src/audit/', 'src/cache/', 'src/cluster/', 'src/config/', 'src/domain/', 'src/federation/'],
       ...['src/server/', 'src/telemetry/', 'src/warming/'],
       ...['datasources/registries.ts', 'package.json', 'node:*', 'pino'],
     ],

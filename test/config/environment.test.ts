@@ -16,6 +16,34 @@ describe('the environment', () => {
     expect(config).toMatchObject({ logLevel: 'silent', dataDirectory: resolve('data') });
   });
 
+  it.each([
+    ['sqlite:data/x.sqlite', { kind: 'sqlite', path: resolve('data/x.sqlite') }],
+    ['sqlite:/srv/x.sqlite', { kind: 'sqlite', path: '/srv/x.sqlite' }],
+    ['sqlite:///srv/x.sqlite', { kind: 'sqlite', path: '/srv/x.sqlite' }],
+    ['sqlite::memory:', { kind: 'sqlite', path: ':memory:' }],
+    ['postgres://u:p@db/x', { kind: 'postgres', url: 'postgres://u:p@db/x' }],
+    ['postgresql:///x?host=/run/postgresql', { kind: 'postgres', url: 'postgresql:///x?host=/run/postgresql' }],
+  ])('names the database by DATABASE_URL=%s', (url, storage) => {
+    expect(parse({ DATABASE_URL: url }).storage).toEqual(storage);
+  });
+
+  it.each(['mysql://u:hunter2@db/x', 'postgres://u:hunter2@db', 'postgres:/x', 'sqlite:', 'x'])(
+    'names no database by DATABASE_URL=%s, and does not repeat what may hold a password',
+    (url) => {
+      expect(sentencesOf(() => parse({ DATABASE_URL: url }))).toEqual([
+        'environment DATABASE_URL must be postgres://<user>:<password>@<host>:<port>/<database> or sqlite:<path>.',
+      ]);
+    },
+  );
+
+  it('leaves the database a file in the data directory, and in memory where a document in code names no directory', () => {
+    expect(parse({}).storage).toEqual({ kind: 'sqlite', path: ':memory:' });
+    expect(parseConfigObject(DOCUMENT, { dataDirectory: '/srv/data' }).storage).toEqual({
+      kind: 'sqlite',
+      path: '/srv/data/marketplace.sqlite',
+    });
+  });
+
   it('counts an empty variable as absent', () => {
     const names = ['HOST', 'PORT', 'LOG_LEVEL', 'MARKETPLACE_DATA', 'REDIS_URL', 'DATABASE_URL', 'MARKETPLACE_X'];
     const config = parse(Object.fromEntries(names.map((name) => [name, ''])));
@@ -32,7 +60,6 @@ describe('the environment', () => {
       { REDIS_URL: 'redis://r:6379/0?family=6' },
       'REDIS_URL must be redis://host:port/database, or rediss: for TLS, without query and fragment.',
     ],
-    [{ DATABASE_URL: 'sqlite:x' }, 'DATABASE_URL must be left unset: it is not supported by this version.'],
     [
       { MARKETPLACE_CONFG: 'x' },
       'MARKETPLACE_CONFG must be left unset: this version knows MARKETPLACE_CONFIG, MARKETPLACE_DATA, MARKETPLACE_GATEWAY, MARKETPLACE_SECRET, and the configuration does not read it. Did you mean "MARKETPLACE_CONFIG"?',

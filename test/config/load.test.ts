@@ -68,6 +68,8 @@ describe('defaults', () => {
       auth: { anonymous: 'allow', apiKeys: [], jwt: null },
       dataDirectory: join(folder.path, 'data'),
       redisUrl: null,
+      storage: { kind: 'sqlite', path: join(folder.path, 'data', 'marketplace.sqlite') },
+      audit: { retention: 365 * 86_400_000 },
       logLevel: 'info',
     });
   });
@@ -311,7 +313,7 @@ describe('a start without a file', () => {
   });
 
   it('has the faults of the environment all the same', () => {
-    const environment = { MARKETPLACE_SECRET: '0123456789abcdef', DATABASE_URL: 'sqlite:x' };
+    const environment = { MARKETPLACE_SECRET: '0123456789abcdef', DATABASE_URL: 'mysql://x' };
     expect(faultsOf(() => demoConfig(demo, environment)).map(({ key }) => key)).toEqual(['DATABASE_URL']);
   });
 });

@@ -1,10 +1,12 @@
 /** A federation small enough to be seen whole: two registries, three templates, everything answered from memory. */
 import type { RequestContext } from '../../resolvers/context.ts';
+import { CallerAudit } from '../../src/audit/request-audit.ts';
 import { BadUserInput } from '../../src/domain/errors.ts';
 import type { RegistryHealth, RegistryInfo, RegistryMetrics, RegistrySource } from '../../src/domain/registry.ts';
 import type { SearchRequest } from '../../src/domain/search.ts';
 import type { Template } from '../../src/domain/template.ts';
 import type { FederationView, SearchEdge, SearchResult, VisibleRegistry } from '../../src/federation/answers.ts';
+import { HeldTrail } from '../helpers/held-trail.ts';
 
 const HEALTH: RegistryHealth = {
   status: 'UP',
@@ -246,14 +248,16 @@ function answerSearch(request: SearchRequest, registries: readonly VisibleRegist
 
 /** What resolvers are given beside their arguments: the view above, of a caller who may do everything. */
 export function createFixtureContext(): RequestContext {
+  const caller = { authenticated: true, subject: 'tester', roles: ['admin'], groups: ['physics'] };
   return {
     view: createFixtureView(),
-    caller: { authenticated: true, subject: 'tester', roles: ['admin'], groups: ['physics'] },
+    caller,
     requestId: 'request-1',
+    audit: new CallerAudit(new HeldTrail(), caller, 'request-1'),
     maxPageSize: 100,
     origin: 'http://gateway.example',
     requireRole: () => undefined,
-    notes: { cost: null, isWhole: false },
+    notes: { cost: null, isWhole: false, waitsFor: null },
     gateway: {
       version: '0.0.0',
       startedAtMs: 0,

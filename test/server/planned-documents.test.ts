@@ -2,9 +2,11 @@ import { parse } from 'graphql';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RequestContext } from '../../resolvers/context.ts';
+import { CallerAudit } from '../../src/audit/request-audit.ts';
 import { RegistryFailure } from '../../src/domain/errors.ts';
 import { createPlannedDocuments } from '../../src/server/planned-documents.ts';
 import { buildGatewaySchema } from '../../src/server/schema.ts';
+import { HeldTrail } from '../helpers/held-trail.ts';
 import { createFixtureView } from './fixture-view.ts';
 import { type ServedFixture, serveFixture } from './serve-fixture.ts';
 
@@ -103,7 +105,12 @@ describe('what is known of documents', () => {
     maxPageSize: 100,
     origin: null,
     requireRole: () => undefined,
-    notes: { cost: null, isWhole: false },
+    audit: new CallerAudit(
+      new HeldTrail(),
+      { authenticated: false, subject: null, roles: [], groups: [] },
+      'request-1',
+    ),
+    notes: { cost: null, isWhole: false, waitsFor: null },
     gateway: {
       version: '0.0.0',
       startedAtMs: 0,

@@ -1,11 +1,13 @@
 /** The real server on a free port of loopback, over a federation that the test brings. */
 import { pino } from 'pino';
 import { parseConfigObject } from '../../src/config/load.ts';
+import type { AuditTrail } from '../../src/domain/audit.ts';
 import type { Caller } from '../../src/domain/caller.ts';
 import type { FederationView } from '../../src/federation/answers.ts';
 import { createHandler, type RequestHandler } from '../../src/server/handler.ts';
 import { listen } from '../../src/server/listen.ts';
 import { createServerState, type ServerState } from '../../src/server/server-state.ts';
+import { HeldTrail } from '../helpers/held-trail.ts';
 import { type Ask, createAsk } from './ask.ts';
 import { createFixtureView } from './fixture-view.ts';
 
@@ -21,6 +23,8 @@ export interface ServedFixture extends AsyncDisposable {
 export interface ServeFixtureOptions {
   readonly viewFor?: (caller: Caller) => FederationView;
   readonly state?: ServerState;
+  /** Default: one that is kept in memory. */
+  readonly audit?: AuditTrail;
   /** Beside the registries that every configuration must name. */
   readonly document?: Record<string, unknown>;
 }
@@ -39,6 +43,7 @@ export async function serveFixture(options: ServeFixtureOptions = {}): Promise<S
     viewFor: options.viewFor ?? (() => createFixtureView()),
     noteTemplateChange: async () => 0,
     state,
+    audit: options.audit ?? new HeldTrail(),
     version: '0.0.0',
     log,
     tracing: null,

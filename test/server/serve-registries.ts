@@ -26,6 +26,8 @@ export interface ServeRegistriesOptions {
   readonly more?: readonly Record<string, unknown>[];
   readonly server?: Record<string, unknown>;
   readonly auth?: Record<string, unknown>;
+  /** Where the audit trail is kept; default: in memory. */
+  readonly dataDirectory?: string;
 }
 
 /** Starts everything and waits until each registry was tried once. */
@@ -33,18 +35,21 @@ export async function serveRegistries(options: ServeRegistriesOptions): Promise<
   const names = Object.keys(options.catalogs);
   const registries = names.map((name) => createRegistry({ templates: options.catalogs[name] ?? [] }));
   const urls = await Promise.all(registries.map((registry) => registry.listen()));
-  const config = parseConfigObject({
-    server: {
-      secret: 'for tests alone: 0123456789abcdef0123456789abcdef',
-      cache: { disk: 'off', warm: 'off' },
-      ...options.server,
+  const config = parseConfigObject(
+    {
+      server: {
+        secret: 'for tests alone: 0123456789abcdef0123456789abcdef',
+        cache: { disk: 'off', warm: 'off' },
+        ...options.server,
+      },
+      registries: [
+        ...names.map((name, index) => ({ name, type: 'official', url: urls[index], ...options.settings?.[name] })),
+        ...(options.more ?? []),
+      ],
+      ...(options.auth && { auth: options.auth }),
     },
-    registries: [
-      ...names.map((name, index) => ({ name, type: 'official', url: urls[index], ...options.settings?.[name] })),
-      ...(options.more ?? []),
-    ],
-    ...(options.auth && { auth: options.auth }),
-  });
+    options.dataDirectory === undefined ? {} : { dataDirectory: options.dataDirectory },
+  );
   const logLines: Record<string, unknown>[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void logLines.push(JSON.parse(line)) });
   const gateway = await createGateway(config, { log });

@@ -75,6 +75,8 @@ export async function createHandler({
   const gateway = {
     version,
     startedAtMs: state.startedAtMs,
+    isRestricted: config.registries.some(({ access }) => access !== null),
+    readConfigState: () => state.configState,
     readMetrics: metrics.read,
     readSharing: state.readSharing,
     countSearch: metrics.countSearch,

@@ -1,6 +1,6 @@
 /** What the server keeps as long as the process lives, whatever becomes of the configuration. */
 import type { GraphQLSchema } from 'graphql';
-import type { SharingView } from '../../resolvers/context.ts';
+import type { ConfigState, SharingView } from '../../resolvers/context.ts';
 import type { UsedSignatures } from '../access/webhook-signature.ts';
 import { createGatewayMetrics, type GatewayMetrics } from '../telemetry/gateway-metrics.ts';
 import { PersistedDocuments } from './persisted-documents.ts';
@@ -17,6 +17,8 @@ export interface ServerState {
   readSharing(): SharingView | null;
   /** On the clock of `Date.now()`. */
   readonly startedAtMs: number;
+  /** What became of the last change of the configuration. */
+  configState: ConfigState;
   /** Whether every registry of the first configuration was tried once, however it answered. */
   isReady: boolean;
   /** The process is about to end: it is not ready any more, and closes each connection behind its answer. */
@@ -32,6 +34,7 @@ export function createServerState(readSharing: ServerState['readSharing'] = () =
     usedSignatures: new Map(),
     readSharing,
     startedAtMs: Date.now(),
+    configState: { refusal: null, needsRestart: [] },
     isReady: false,
     isDraining: false,
   };

@@ -93,10 +93,14 @@ export class FileWatch {
   }
 }
 
-/** Another text for every file that may have another content. */
+/** Another text for every file that may have another content; of one that cannot be looked at, why. */
 function describeFile(path: string): string {
-  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return found === undefined ? 'absent' : [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join();
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
+    return [dev, ino, size, mtimeNs, ctimeNs].join();
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  }
 }
 
 function resolveLinks(path: string): string {

@@ -69,8 +69,8 @@ export async function createHandler({
   });
   await apollo.start();
   const finished = cache.responses === null ? null : new FinishedAnswers(cache.responses);
-  const tokens = config.auth.jwt === null ? null : openTokenVerifier({ jwt: config.auth.jwt, keepsTokens: false, log });
-  const authenticateBy = createAuthenticator(config.auth, tokens);
+  const tokens = takeTokenVerifier(config.auth.jwt, state, log);
+  const authenticateBy = createAuthenticator(config.auth, tokens?.part ?? null);
   const authenticate = (request: IncomingMessage) => authenticateBy(readCredentials(request));
   const gateway = {
     version,
@@ -124,7 +124,14 @@ export async function createHandler({
     },
     close: async () => {
       await apollo.stop();
-      await tokens?.close();
+      await tokens?.release();
     },
   };
+}
+
+/** The one before, with its keys and the tokens that it has verified, where its settings are the same. */
+function takeTokenVerifier(jwt: Config['auth']['jwt'], { tokenVerifiers }: ServerState, log: Logger) {
+  if (jwt === null) return null;
+  const settings = { jwt, keepsTokens: false };
+  return tokenVerifiers.take(settings, () => openTokenVerifier({ ...settings, log }));
 }

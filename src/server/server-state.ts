@@ -2,9 +2,11 @@
 import type { GraphQLSchema } from 'graphql';
 import type { ConfigState, SharingView } from '../../resolvers/context.ts';
 import type { UsedSignatures } from '../access/webhook-signature.ts';
+import type { OpenTokenVerifier } from '../identity/token-verifier.ts';
 import { createGatewayMetrics, type GatewayMetrics } from '../telemetry/gateway-metrics.ts';
 import { PersistedDocuments } from './persisted-documents.ts';
 import { buildGatewaySchema } from './schema.ts';
+import { SharedParts } from './shared-parts.ts';
 
 export interface ServerState {
   readonly schema: GraphQLSchema;
@@ -15,6 +17,8 @@ export interface ServerState {
   readonly usedSignatures: UsedSignatures;
   /** null: this is the only process. */
   readSharing(): SharingView | null;
+  /** With the keys of issuers, and the tokens that were verified by them. */
+  readonly tokenVerifiers: SharedParts<OpenTokenVerifier>;
   /** On the clock of `Date.now()`. */
   readonly startedAtMs: number;
   /** What became of the last change of the configuration. */
@@ -33,6 +37,7 @@ export function createServerState(readSharing: ServerState['readSharing'] = () =
     persisted: new PersistedDocuments(),
     usedSignatures: new Map(),
     readSharing,
+    tokenVerifiers: new SharedParts(),
     startedAtMs: Date.now(),
     configState: { refusal: null, needsRestart: [] },
     isReady: false,

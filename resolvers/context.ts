@@ -32,11 +32,27 @@ export interface SharingView {
   readonly untoldInvalidations: number;
 }
 
+/** What became of the last change of the configuration. */
+export interface ConfigState {
+  /** It was refused, and why, each fault a sentence with its place; null: what stands in the file is in use. */
+  readonly refusal: {
+    readonly atMs: number;
+    readonly faults: readonly string[];
+    /** The same without what was given, and without the folders of the machine. */
+    readonly withoutValues: readonly string[];
+  } | null;
+  /** Keys whose values are in use after a restart alone. */
+  readonly needsRestart: readonly string[];
+}
+
 /** The gateway as it shows and counts itself. */
 export interface GatewayStatus {
   readonly version: string;
   /** On the clock of `Date.now()`. */
   readonly startedAtMs: number;
+  /** Whether there are registries that not everybody may see. */
+  readonly isRestricted: boolean;
+  readConfigState(): ConfigState;
   readMetrics(windowMs: number): GatewayReading;
   /** null: this is the only process. */
   readSharing(): SharingView | null;

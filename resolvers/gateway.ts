@@ -1,4 +1,5 @@
 /** schema/gateway.graphql */
+import type { Caller } from '../src/domain/caller.ts';
 import type { HealthStatus } from '../src/domain/registry.ts';
 import type { FederationView } from '../src/federation/answers.ts';
 import { checkRange } from './arguments.ts';
@@ -7,17 +8,40 @@ import { METRICS_WINDOW_MS, type MetricsWindow } from './registry.ts';
 
 /** Most templates that `popularTemplates` names. */
 const MAX_POPULAR_TEMPLATES = 100;
+/** Faults of a configuration that a message names. */
+const MAX_SHOWN_FAULTS = 20;
 
 /** Judged by the registries that the caller may see alone, so that it tells nothing of the others. */
-function readGatewayHealth(view: FederationView) {
+function readGatewayHealth(gateway: GatewayStatus, { view, caller }: RequestContext) {
   const states = view.registries.map(({ source }) => ({ name: source.info.name, status: source.readHealth().status }));
   const notUp = states.filter(({ status }) => status !== 'UP');
+  const registries = notUp.length === 0 ? null : notUp.map(({ name, status }) => `${name} is ${status}`).join(', ');
+  const config = describeConfigState(gateway, caller);
+  const status = judgeHealth(states.map((state) => state.status));
   return {
-    status: judgeHealth(states.map(({ status }) => status)),
+    status: status === 'UP' && gateway.readConfigState().refusal !== null ? 'DEGRADED' : status,
     registriesUp: states.length - notUp.length,
     registriesTotal: states.length,
-    message: notUp.length === 0 ? null : notUp.map(({ name, status }) => `${name} is ${status}`).join(', '),
+    message: registries === null || config === null ? (registries ?? config) : `${registries}. ${config}`,
   };
+}
+
+/** What is wrong in the file names registries: that is for those who may know them all, and its values for admins. */
+function describeConfigState(gateway: GatewayStatus, { roles }: Caller): string | null {
+  const { refusal, needsRestart } = gateway.readConfigState();
+  const isAdmin = roles.includes('admin');
+  const sentences: string[] = [];
+  if (refusal !== null) {
+    const faults = isAdmin ? refusal.faults : gateway.isRestricted ? [] : refusal.withoutValues;
+    const shown = faults.slice(0, MAX_SHOWN_FAULTS);
+    sentences.push(
+      `The configuration that was changed at ${new Date(refusal.atMs).toISOString()} was refused; the one before is in use.`,
+      ...shown,
+      faults.length > shown.length || shown.length === 0 ? 'The log has all faults.' : '',
+    );
+  }
+  if (needsRestart.length > 0) sentences.push(`A restart is needed for the changes of ${needsRestart.join(', ')}.`);
+  return sentences.length === 0 ? null : sentences.filter((sentence) => sentence !== '').join(' ');
 }
 
 function judgeHealth(states: readonly HealthStatus[]): HealthStatus {
@@ -51,7 +75,7 @@ export const gatewayResolvers = {
   },
   Gateway: {
     startedAt: (gateway: GatewayStatus) => gateway.startedAtMs,
-    health: (_: GatewayStatus, __: unknown, { view }: RequestContext) => readGatewayHealth(view),
+    health: (gateway: GatewayStatus, _: unknown, context: RequestContext) => readGatewayHealth(gateway, context),
     sharing: (gateway: GatewayStatus) => gateway.readSharing(),
     metrics: (gateway: GatewayStatus, { window }: { window: MetricsWindow }, { view }: RequestContext) => {
       const windowMs = METRICS_WINDOW_MS[window];

@@ -1,6 +1,7 @@
 /** The gateway: what lasts as long as the process, and the generation that is made of the configuration of the moment. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
+import type { ConfigState } from '../resolvers/context.ts';
 import { openAudit } from './audit/open-audit.ts';
 import type { Config } from './config/config.ts';
 import type { WarmedFederation } from './federation/warming.ts';
@@ -24,6 +25,8 @@ export interface Gateway {
    * stays as it is, when a registry's credentials cannot be used. Call it again only when it has settled.
    */
   reload(config: Config): Promise<void>;
+  /** Shows in its health from now on. */
+  noteConfigState(state: ConfigState): void;
   /** From now on the gateway says that it is not ready, and closes each connection behind its answer. */
   startDraining(): void;
   /** Stops health checks and cuts the connections to registries. Call it when nothing is in flight any more. */
@@ -92,6 +95,10 @@ class LiveGateway implements Gateway {
       .retire()
       .catch((error: unknown) => this.#lasting.log.error({ err: error }, 'what was replaced could not be closed'))
       .finally(() => this.#retiring.delete(previous));
+  }
+
+  noteConfigState(configState: ConfigState): void {
+    this.#state.configState = configState;
   }
 
   startDraining(): void {

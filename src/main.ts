@@ -11,7 +11,16 @@ enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/compiled', impo
 process.env.NODE_ENV ??= 'production';
 // Until the program says how it stops, there is nothing to finish: a stop that comes while it loads is obeyed at once.
 let stop: () => void = () => process.exit(0);
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop());
+// Whoever asks again has waited enough. At once it is the same word by another way: a terminal tells npm and us, and npm us.
+const AGAIN_AFTER_MS = 500;
+let askedToStopMs: number | null = null;
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(signal, () => {
+    if (askedToStopMs === null) stop();
+    else if (performance.now() - askedToStopMs > AGAIN_AFTER_MS) process.exit(1);
+    askedToStopMs ??= performance.now();
+  });
+}
 const { runProgram } = await import('./cli/program.ts');
 
 const host: Host = {

@@ -3,27 +3,35 @@ import { destination, type Logger } from 'pino';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Config } from '../config/config.ts';
 import { ConfigFaults } from '../config/faults.ts';
-import { demoConfig, loadConfig } from '../config/load.ts';
+import { demoConfig } from '../config/load.ts';
 import { listSecrets } from '../config/secrets.ts';
 import { createGateway } from '../gateway.ts';
+import { ConfigSource } from '../live/config-source.ts';
+import { Reloader } from '../live/reloader.ts';
 import { listen } from '../server/listen.ts';
-import { createLogger } from '../telemetry/logger.ts';
+import { createLogger, SecretMask } from '../telemetry/logger.ts';
 import { openTracing } from '../telemetry/tracing.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, type Host } from './host.ts';
 
 /** How long what is in flight may take after a signal to stop (the contract's commands). */
 const DRAIN_MS = 10_000;
+/** How long a connection stays open then that nothing is asked by. */
+const IDLE_MS = 500;
 /** Standard error: standard output is for the one line that says where the gateway is. */
 const LOG_DESCRIPTOR = 2;
 
 interface Setup {
   readonly config: Config;
+  /** Where the configuration is read again; null: nowhere. */
+  readonly source: ConfigSource | null;
   /** Stops what was started for this configuration alone. */
   close(): Promise<void>;
 }
 
 /** Serves until the host says stop. Gives the exit code: 0 stopped, 1 failed, 2 the configuration is wrong. */
 export async function serve(host: Host): Promise<number> {
+  // From here on: whoever sends the signal early must not end the process by it.
+  const reload = new ReloadSignal(host);
   let setup: Setup;
   try {
     setup = await prepare(host.environment);
@@ -32,7 +40,7 @@ export async function serve(host: Host): Promise<number> {
     return error instanceof ConfigFaults ? EXIT_USAGE : EXIT_FAILED;
   }
   try {
-    return await serveConfig(setup.config, host);
+    return await serveConfig(setup, host, reload);
   } catch (error) {
     host.printErrorLine(describeStartFailure(error, setup.config));
     return EXIT_FAILED;
@@ -44,7 +52,10 @@ export async function serve(host: Host): Promise<number> {
 /** The configuration of the file that the environment names; without one, that of demo registries started for it. */
 async function prepare(environment: Host['environment']): Promise<Setup> {
   const path = environment.MARKETPLACE_CONFIG;
-  if (path) return { config: loadConfig({ path, environment }), close: async () => undefined };
+  if (path) {
+    const source = new ConfigSource(path, environment);
+    return { config: source.read(), source, close: async () => source.close() };
+  }
   const { startDemoRegistries } = await import('../../registry/demo.ts');
   const demo = await startDemoRegistries();
   const close = async () => {
@@ -56,6 +67,7 @@ async function prepare(environment: Host['environment']): Promise<Setup> {
         demo.map(({ name, type, url }) => ({ name, type, url })),
         environment,
       ),
+      source: null,
       close,
     };
   } catch (error) {
@@ -64,24 +76,40 @@ async function prepare(environment: Host['environment']): Promise<Setup> {
   }
 }
 
-async function serveConfig(config: Config, host: Host): Promise<number> {
-  const log = createLogger({
-    level: config.logLevel,
-    destination: destination(LOG_DESCRIPTOR),
-    secrets: listSecrets(config),
-  });
+async function serveConfig({ config, source }: Setup, host: Host, reload: ReloadSignal): Promise<number> {
+  const mask = new SecretMask();
+  mask.hide(listSecrets(config));
+  const log = createLogger({ level: config.logLevel, destination: destination(LOG_DESCRIPTOR), mask });
   const warn = (message: string) => log.warn(message);
   const tracing = await openTracing({ environment: host.environment, version: packageJson.version, warn });
   const gateway = await createGateway(config, { log, tracing });
+  const reloader =
+    source &&
+    new Reloader({
+      started: config,
+      read: () => source.read(),
+      apply: (next) => {
+        mask.hide(listSecrets(next));
+        return gateway.reload(next);
+      },
+      onState: (state) => gateway.noteConfigState(state),
+      log,
+    });
   try {
     const { host: address, port } = config.server;
     const listener = await listen({ host: address, port, handle: gateway.handle });
     // Whoever waits for the line may send a signal the moment it is there.
     const stopped = waitForStop(host, log);
+    if (reloader === null) reload.listen(() => log.warn('there is no configuration file that could be read again'));
+    else {
+      reload.listen(() => void reloader.request());
+      source?.onChange(() => void reloader.request());
+    }
     host.printLine(`The marketplace gateway answers at ${listener.origin}/graphql`);
     await stopped;
+    await reloader?.close();
     gateway.startDraining();
-    await listener.close(DRAIN_MS);
+    await listener.close(DRAIN_MS, IDLE_MS);
   } finally {
     await gateway.close();
     await tracing?.close();
@@ -89,8 +117,25 @@ async function serveConfig(config: Config, host: Host): Promise<number> {
   return EXIT_DONE;
 }
 
+/** The signal to read the configuration again, which may come before there is anybody to heed it. */
+class ReloadSignal {
+  #listener: (() => void) | null = null;
+  #hasCome = false;
+
+  constructor(host: Host) {
+    host.onReload(() => {
+      if (this.#listener === null) this.#hasCome = true;
+      else this.#listener();
+    });
+  }
+
+  listen(listener: () => void): void {
+    this.#listener = listener;
+    if (this.#hasCome) listener();
+  }
+}
+
 function waitForStop(host: Host, log: Logger): Promise<void> {
-  host.onReload(() => log.warn('this version does not read its configuration again: restart it instead'));
   return new Promise((resolve) => {
     host.onStop(() => {
       log.info('stopping');

@@ -41,6 +41,8 @@ export class SourceDocument {
   readonly unresolved = new Set<string>();
   /** Variables that the document reads, set or not. */
   readonly variables = new Set<string>();
+  /** Other files that were read for it, or could not be; absolute paths. */
+  readonly files = new Set<string>();
 
   constructor(source: string, folder: string, tree: unknown) {
     this.source = source;

@@ -23,7 +23,9 @@ export function readNamedFiles(document: SourceDocument): { contents: FileConten
   const read = (path: KeyPath, check: (content: string) => string | null): void => {
     const value = document.valueAt(path);
     if (typeof value !== 'string' || value === '' || document.unresolved.has(placeId(path))) return;
-    const content = readText(resolve(document.folder, value));
+    const file = resolve(document.folder, value);
+    document.files.add(file);
+    const content = readText(file);
     const expected = content.ok ? check(content.text) : `the path of a readable file (${content.reason})`;
     if (expected !== null) faults.push(document.complain(path, { expected, showGiven: content.ok === false }));
     if (content.ok) contents.set(placeId(path), content.text);

@@ -10,6 +10,8 @@ export interface Interpolation {
   readonly text: string;
   /** The variables that were read, set or not. */
   readonly variables: readonly string[];
+  /** The files that were read, or could not be; absolute paths. */
+  readonly files: readonly string[];
   /** Each completes "must be ...". With one of them, `text` is not to be used. */
   readonly faults: readonly string[];
 }
@@ -20,6 +22,7 @@ export interface Interpolation {
  */
 export function interpolateText(text: string, environment: Environment, folder: string): Interpolation {
   const variables: string[] = [];
+  const files: string[] = [];
   const faults: string[] = [];
   const filled = text.replace(
     /\$\$\{|\$\{([^}]*)(\}?)/g,
@@ -27,17 +30,19 @@ export function interpolateText(text: string, environment: Environment, folder: 
       if (body === undefined) return '${';
       const found = end === '' ? MALFORMED : resolveReference(body, environment, folder);
       if ('variable' in found) variables.push(found.variable);
+      if ('file' in found) files.push(found.file);
       if ('value' in found) return found.value;
       faults.push(found.fault);
       return whole;
     },
   );
-  return { text: filled, variables, faults };
+  return { text: filled, variables, files, faults };
 }
 
 type Resolved =
   | { readonly value: string; readonly variable: string }
-  | { readonly value: string }
+  | { readonly value: string; readonly file: string }
+  | { readonly fault: string; readonly file: string }
   | { readonly fault: string; readonly variable: string }
   | { readonly fault: string };
 
@@ -60,7 +65,8 @@ function resolveReference(body: string, environment: Environment, folder: string
 }
 
 function resolveFile(path: string, folder: string): Resolved {
-  const content = readText(resolve(folder, path), MAX_FILE_BYTES);
-  if (content.ok) return { value: content.text.replace(/\r?\n$/, '') };
-  return { fault: `filled in: the file ${path} cannot be used (${content.reason})` };
+  const file = resolve(folder, path);
+  const content = readText(file, MAX_FILE_BYTES);
+  if (content.ok) return { value: content.text.replace(/\r?\n$/, ''), file };
+  return { fault: `filled in: the file ${path} cannot be used (${content.reason})`, file };
 }

@@ -33,9 +33,14 @@ export interface ObjectOptions {
  * The configuration of a YAML file and the environment. Relative paths within the file start at its folder, that of the
  * data directory at the working directory. Makes the data directory and a secret in it where the file names none.
  *
+ * @param files is added to, also when this throws: every file on which the configuration depends, absolute paths.
  * @throws ConfigFaults with every fault: those of the file by line, then those of the environment.
  */
-export function loadConfig({ path, environment }: { path: string; environment: Environment }): Config {
+export function loadConfig(
+  { path, environment }: { path: string; environment: Environment },
+  files = new Set<string>(),
+): Config {
+  files.add(resolve(path));
   const content = readText(resolve(path), MAX_FILE_BYTES);
   const reading = content.ok
     ? readYaml(content.text, path, dirname(resolve(path)), environment)
@@ -45,7 +50,12 @@ export function loadConfig({ path, environment }: { path: string; environment: E
     const { faults } = readEnvironment(environment, new Set(Object.keys(environment)), '.');
     throw new ConfigFaults([...reading.faults, ...faults]);
   }
-  return buildConfig(reading.document, reading.faults, readEnvironment(environment, reading.document.variables, '.'));
+  const { document } = reading;
+  try {
+    return buildConfig(document, reading.faults, readEnvironment(environment, document.variables, '.'));
+  } finally {
+    for (const file of document.files) files.add(file);
+  }
 }
 
 function faultOfFile(path: string, expected: string): ConfigFault {

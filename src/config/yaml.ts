@@ -175,8 +175,9 @@ class TreeReader {
 
   private fillIn(text: string, path: KeyPath): string {
     if (!text.includes('${')) return text;
-    const { text: filled, variables, faults } = interpolateText(text, this.environment, this.document.folder);
+    const { text: filled, variables, files, faults } = interpolateText(text, this.environment, this.document.folder);
     for (const variable of variables) this.document.variables.add(variable);
+    for (const file of files) this.document.files.add(file);
     this.document.interpolated.set(placeId(path), text);
     for (const expected of faults) this.complain(path, expected);
     if (faults.length > 0) this.document.unresolved.add(placeId(path));

@@ -73,12 +73,14 @@ export async function createHandler({
   });
   await apollo.start();
   const finished = cache.responses === null ? null : new FinishedAnswers(cache.responses);
-  const tokens = config.auth.jwt === null ? null : openTokenVerifier({ jwt: config.auth.jwt, keepsTokens: false, log });
-  const authenticateBy = createAuthenticator(config.auth, tokens);
+  const tokens = takeTokenVerifier(config.auth.jwt, state, log);
+  const authenticateBy = createAuthenticator(config.auth, tokens?.part ?? null);
   const authenticate = (request: IncomingMessage) => authenticateBy(readCredentials(request));
   const gateway = {
     version,
     startedAtMs: state.startedAtMs,
+    isRestricted: config.registries.some(({ access }) => access !== null),
+    readConfigState: () => state.configState,
     readMetrics: metrics.read,
     readSharing: state.readSharing,
     countSearch: metrics.countSearch,
@@ -143,7 +145,7 @@ export async function createHandler({
     },
     close: async () => {
       await apollo.stop();
-      await tokens?.close();
+      await tokens?.release();
     },
   };
 }
@@ -168,4 +170,11 @@ function countViews(audit: AuditTrail, caller: Caller, views: OperationRecord['v
   const actor = actorOf(caller);
   for (const { registryName } of views)
     audit.count({ action: 'template.view', registryName, outcome: 'SUCCEEDED' }, actor);
+}
+
+/** The one before, with its keys and the tokens that it has verified, where its settings are the same. */
+function takeTokenVerifier(jwt: Config['auth']['jwt'], { tokenVerifiers }: ServerState, log: Logger) {
+  if (jwt === null) return null;
+  const settings = { jwt, keepsTokens: false };
+  return tokenVerifiers.take(settings, () => openTokenVerifier({ ...settings, log }));
 }

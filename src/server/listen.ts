@@ -1,5 +1,6 @@
 /** A port that is listened on, and how it is left again. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { Server as NetServer } from 'node:net';
 
 /** A request's headers, and the whole of it, must have arrived by then: slow senders hold no connection for longer. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -17,8 +18,11 @@ export interface ListenOptions {
 export interface Listener {
   /** "http://host:port", without a path. */
   readonly origin: string;
-  /** Accepts nothing more, waits for what is in flight for `graceMs` at most, then cuts it off. */
-  close(graceMs: number): Promise<void>;
+  /**
+   * Accepts nothing more, waits for what is in flight for `graceMs` at most, then cuts it off. Connections without a request
+   * stay for `idleMs`: one may be on its way already, and would be lost.
+   */
+  close(graceMs: number, idleMs?: number): Promise<void>;
 }
 
 /** Listens. Rejects with the system's error when the address cannot be had. */
@@ -37,14 +41,18 @@ export async function listen({ host, port, handle }: ListenOptions): Promise<Lis
   if (address === null || typeof address === 'string') throw new TypeError('A listening server must have a port.');
   return {
     origin: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
-    close: (graceMs) =>
+    close: (graceMs, idleMs = 0) =>
       new Promise((resolve) => {
-        const timer = setTimeout(() => server.closeAllConnections(), graceMs);
-        server.close(() => {
-          clearTimeout(timer);
+        const timers = [
+          setTimeout(() => server.closeAllConnections(), graceMs),
+          setTimeout(() => server.closeIdleConnections(), idleMs),
+        ];
+        // The HTTP server's own way to close would begin with the idle connections.
+        NetServer.prototype.close.call(server, () => {
+          for (const timer of timers) clearTimeout(timer);
+          server.close();
           resolve();
         });
-        server.closeIdleConnections();
       }),
   };
 }

@@ -1,5 +1,11 @@
 /** What one operation counted and cost, so that it can be counted again when its answer is given again. */
-import type { GatewayReading, GatewayStatus, OperationNotes, SharingView } from '../../resolvers/context.ts';
+import type {
+  ConfigState,
+  GatewayReading,
+  GatewayStatus,
+  OperationNotes,
+  SharingView,
+} from '../../resolvers/context.ts';
 import type { Template } from '../domain/template.ts';
 
 type ViewedTemplate = Pick<Template, 'name' | 'registryName'>;
@@ -26,6 +32,14 @@ export class OperationRecord implements GatewayStatus, OperationNotes {
 
   get startedAtMs(): number {
     return this.#gateway.startedAtMs;
+  }
+
+  get isRestricted(): boolean {
+    return this.#gateway.isRestricted;
+  }
+
+  readConfigState(): ConfigState {
+    return this.#gateway.readConfigState();
   }
 
   readMetrics(windowMs: number): GatewayReading {

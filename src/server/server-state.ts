@@ -1,10 +1,12 @@
 /** What the server keeps as long as the process lives, whatever becomes of the configuration. */
 import type { GraphQLSchema } from 'graphql';
-import type { SharingView } from '../../resolvers/context.ts';
+import type { ConfigState, SharingView } from '../../resolvers/context.ts';
 import type { UsedSignatures } from '../access/webhook-signature.ts';
+import type { OpenTokenVerifier } from '../identity/token-verifier.ts';
 import { createGatewayMetrics, type GatewayMetrics } from '../telemetry/gateway-metrics.ts';
 import { PersistedDocuments } from './persisted-documents.ts';
 import { buildGatewaySchema } from './schema.ts';
+import { SharedParts } from './shared-parts.ts';
 
 export interface ServerState {
   readonly schema: GraphQLSchema;
@@ -15,8 +17,12 @@ export interface ServerState {
   readonly usedSignatures: UsedSignatures;
   /** null: this is the only process. */
   readSharing(): SharingView | null;
+  /** With the keys of issuers, and the tokens that were verified by them. */
+  readonly tokenVerifiers: SharedParts<OpenTokenVerifier>;
   /** On the clock of `Date.now()`. */
   readonly startedAtMs: number;
+  /** What became of the last change of the configuration. */
+  configState: ConfigState;
   /** Whether every registry of the first configuration was tried once, however it answered. */
   isReady: boolean;
   /** The process is about to end: it is not ready any more, and closes each connection behind its answer. */
@@ -31,7 +37,9 @@ export function createServerState(readSharing: ServerState['readSharing'] = () =
     persisted: new PersistedDocuments(),
     usedSignatures: new Map(),
     readSharing,
+    tokenVerifiers: new SharedParts(),
     startedAtMs: Date.now(),
+    configState: { refusal: null, needsRestart: [] },
     isReady: false,
     isDraining: false,
   };

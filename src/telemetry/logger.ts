@@ -25,13 +25,12 @@ export interface LoggerOptions {
   /** As pino knows them. */
   readonly level: string;
   readonly destination: DestinationStream;
-  /** What must never be written: secrets of the configuration. */
-  readonly secrets: readonly string[];
+  /** Knows what must never be written: secrets of the configuration. */
+  readonly mask: SecretMask;
 }
 
 /** Makes the logger. */
-export function createLogger({ level, destination, secrets }: LoggerOptions): Logger {
-  const mask = createMask(secrets);
+export function createLogger({ level, destination, mask }: LoggerOptions): Logger {
   return pino(
     {
       level,
@@ -39,8 +38,24 @@ export function createLogger({ level, destination, secrets }: LoggerOptions): Lo
       serializers: { err: describeError, error: describeError },
       redact: { paths: REDACTED.flatMap((name) => [`["${name}"]`, `*["${name}"]`, `*.*["${name}"]`]), censor: MASK },
     },
-    { write: (line) => destination.write(mask(line)) },
+    { write: (line) => destination.write(mask.apply(line)) },
   );
+}
+
+/** Blanks the secrets of all configurations that the process has had. */
+export class SecretMask {
+  readonly #secrets = new Set<string>();
+  #apply = createMask([]);
+
+  /** From now on these are blanked too. */
+  hide(secrets: readonly string[]): void {
+    for (const secret of secrets) this.#secrets.add(secret);
+    this.#apply = createMask([...this.#secrets]);
+  }
+
+  apply(line: string): string {
+    return this.#apply(line);
+  }
 }
 
 /** Makes the function that blanks the secrets in a line of JSON, as they are and as JSON writes them, and what looks like one. */

@@ -76,7 +76,7 @@ describe('npm start', () => {
       registries: [{ outcome: 'OK' }, { outcome: 'OK' }, { outcome: 'OK' }],
     });
     child.kill('SIGHUP');
-    await expect.poll(errorText).toContain('restart it');
+    await expect.poll(errorText).toContain('no configuration file');
     child.kill('SIGTERM');
     expect(await exitCode).toBe(0);
     expect(lines).toHaveLength(1);

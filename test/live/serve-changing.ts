@@ -24,9 +24,13 @@ export function configOf(registries: readonly RegistryMembers[], more: Record<st
     server: {
       secret: 'for tests alone: 0123456789abcdef0123456789abcdef',
       cache: { disk: 'off', warm: 'off' },
+      search: { timeout: '20s' },
       ...(more.server as Record<string, unknown> | undefined),
     },
-    registries: registries.map((members) => ({ type: 'official', health: { interval: '1h' }, ...members })),
+    registries: registries.map((members) => ({
+      ...{ type: 'official', health: { interval: '1h' }, timeouts: { search: '20s' } },
+      ...members,
+    })),
   });
 }
 

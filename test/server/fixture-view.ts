@@ -262,6 +262,8 @@ export function createFixtureContext(): RequestContext {
       version: '0.0.0',
       startedAtMs: 0,
       readSharing: () => null,
+      isRestricted: false,
+      readConfigState: () => ({ refusal: null, needsRestart: [] }),
       readMetrics: () => ({
         searches: 1,
         responseTime: { mean: 1, p50: 1, p95: 1, p99: 1, max: 1 },

@@ -115,6 +115,8 @@ describe('what is known of documents', () => {
       version: '0.0.0',
       startedAtMs: 0,
       readSharing: () => null,
+      isRestricted: false,
+      readConfigState: () => ({ refusal: null, needsRestart: [] }),
       readMetrics: () => {
         throw new TypeError('nobody asks');
       },

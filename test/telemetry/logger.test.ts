@@ -2,12 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseConfigObject } from '../../src/config/load.ts';
 import { listSecrets } from '../../src/config/secrets.ts';
-import { createLogger, createMask } from '../../src/telemetry/logger.ts';
+import { createLogger, createMask, SecretMask } from '../../src/telemetry/logger.ts';
 import { runInScope } from '../../src/telemetry/request-scope.ts';
 
 function collect(secrets: readonly string[] = []) {
   const lines: string[] = [];
-  const log = createLogger({ level: 'debug', destination: { write: (line) => void lines.push(line) }, secrets });
+  const mask = new SecretMask();
+  mask.hide(secrets);
+  const log = createLogger({ level: 'debug', destination: { write: (line) => void lines.push(line) }, mask });
   return { log, lines, last: () => JSON.parse(lines.at(-1) ?? 'null') };
 }
 

@@ -49,12 +49,16 @@ export interface OperationNotes {
   cost: number | null;
   /** Whether the operation came to its end without any error. */
   isWhole: boolean;
+  /** Why nothing of it was executed, though nothing is wrong with it: its caller has used up what it may. */
+  refusal: Error | null;
 }
 
 export interface RequestContext {
   /** Shows exactly what the caller may see. */
   readonly view: FederationView;
   readonly caller: Caller;
+  /** Counts what an operation may cost, before anything of it is done. Throws, and notes, where the caller may not spend that. */
+  chargeCost(cost: number): void;
   /** Throws where the caller has not the role. */
   requireRole(role: string): void;
   readonly requestId: string;

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { createAuthenticator } from '../access/authenticate.ts';
 import { requireRole } from '../access/authorize.ts';
+import type { Quota } from '../access/caller-quotas.ts';
 import { createDocumentCheck } from '../access/document-limits.ts';
 import type { Config } from '../config/config.ts';
 import type { CacheInvalidation } from '../domain/cache.ts';
@@ -10,11 +11,14 @@ import type { Caller } from '../domain/caller.ts';
 import type { FederationView } from '../federation/answers.ts';
 import { openTokenVerifier } from '../identity/token-verifier.ts';
 import type { Tracing } from '../telemetry/request-trace.ts';
+import { Admission } from './admission.ts';
 import { createApollo } from './apollo.ts';
+import { createCrossOrigin } from './cross-origin.ts';
 import { FinishedAnswers } from './finished-answers.ts';
 import { createGraphqlEndpoint } from './graphql-endpoint.ts';
 import { createKnownDocuments } from './known-documents.ts';
 import { OperationRecord } from './operation-record.ts';
+import { ListedDocuments } from './persisted-documents.ts';
 import { createPlannedDocuments } from './planned-documents.ts';
 import { createRoutes, readCredentials, readOrigin } from './routes.ts';
 import { createScopeReader } from './scope.ts';
@@ -59,12 +63,12 @@ export async function createHandler({
   log,
   tracing,
 }: HandlerOptions): Promise<RequestHandler> {
-  const { limits, introspection, search, cache } = config.server;
+  const { limits, introspection, suggestions, search, cache, strictTransportSecurity } = config.server;
   const { schema, metrics, persisted, usedSignatures } = state;
   const { countOperation } = metrics;
   const planned = createPlannedDocuments({ schema, maxCost: limits.cost, log, countOperation });
   const apollo = createApollo({
-    ...{ schema, introspection, maxCost: limits.cost, log, countOperation },
+    ...{ schema, introspection, suggestions, maxCost: limits.cost, log, countOperation },
     learnDocument: planned.learn,
   });
   await apollo.start();
@@ -80,21 +84,32 @@ export async function createHandler({
     countSearch: metrics.countSearch,
     countView: metrics.countView,
   };
+  const admission = new Admission({
+    quotas: state.quotasFor(limits),
+    trustedProxies: config.server.trustedProxies,
+    log,
+  });
+  const crossOrigin = createCrossOrigin(config.server.cors);
+  const scopeOf = createScopeReader();
   const countOperationAgain = () => countOperation(NO_ERRORS);
   const handle = createRoutes({
     answerGraphql: createGraphqlEndpoint({
       apollo,
-      knowDocument: createKnownDocuments(schema, createDocumentCheck(limits.depth)),
+      knowDocument: createKnownDocuments(schema, createDocumentCheck(limits)),
       executePlanned: planned.execute,
       persisted,
       maxBodyBytes: limits.bodyBytes,
       finished,
       authenticate,
-      scopeOf: createScopeReader(),
+      scopeOf,
+      admission,
+      crossOrigin,
+      listed: config.server.persistedDocuments && new ListedDocuments(config.server.persistedDocuments),
       createRecord: () => new OperationRecord(gateway, countOperationAgain),
-      createContext: ({ request, requestId }, caller, record) => ({
+      createContext: ({ request, requestId, quota }, caller, record) => ({
         view: viewFor(caller),
         caller,
+        chargeCost: (cost) => chargeCost(cost, quota, record),
         requireRole: (role) => requireRole(caller, role),
         requestId,
         maxPageSize: search.maxPageSize,
@@ -108,6 +123,13 @@ export async function createHandler({
     }),
     answerWebhook: createWebhookEndpoint({ registries: config.registries, noteTemplateChange, log, usedSignatures }),
     authenticate,
+    scopeOf,
+    admission,
+    crossOrigin,
+    httpsHeaders:
+      strictTransportSecurity === null
+        ? []
+        : ['Strict-Transport-Security', `max-age=${Math.floor(strictTransportSecurity / 1000)}`],
     viewFor,
     isReady: () => state.isReady,
     isDraining: () => state.isDraining,
@@ -125,4 +147,13 @@ export async function createHandler({
       await tokens?.close();
     },
   };
+}
+
+function chargeCost(cost: number, quota: Quota | null, record: OperationRecord): void {
+  try {
+    quota?.chargeCost(cost, Date.now());
+  } catch (error) {
+    if (error instanceof Error) record.refusal = error;
+    throw error;
+  }
 }

@@ -8,6 +8,7 @@ type ViewedTemplate = Pick<Template, 'name' | 'registryName'>;
 export class OperationRecord implements GatewayStatus, OperationNotes {
   cost: number | null = null;
   isWhole = false;
+  refusal: Error | null = null;
   searches = 0;
   readonly views: ViewedTemplate[] = [];
   readonly #gateway: GatewayStatus;

@@ -1,7 +1,9 @@
 /** What the server keeps as long as the process lives, whatever becomes of the configuration. */
 import type { GraphQLSchema } from 'graphql';
 import type { SharingView } from '../../resolvers/context.ts';
+import { CallerQuotas } from '../access/caller-quotas.ts';
 import type { UsedSignatures } from '../access/webhook-signature.ts';
+import type { CallerLimits } from '../config/config.ts';
 import { createGatewayMetrics, type GatewayMetrics } from '../telemetry/gateway-metrics.ts';
 import { PersistedDocuments } from './persisted-documents.ts';
 import { buildGatewaySchema } from './schema.ts';
@@ -13,6 +15,8 @@ export interface ServerState {
   readonly persisted: PersistedDocuments;
   /** A webhook is served once, over all configurations. */
   readonly usedSignatures: UsedSignatures;
+  /** What callers have used so far: the same as before while the limits are. */
+  quotasFor(limits: CallerLimits): CallerQuotas;
   /** null: this is the only process. */
   readSharing(): SharingView | null;
   /** On the clock of `Date.now()`. */
@@ -30,9 +34,21 @@ export function createServerState(readSharing: ServerState['readSharing'] = () =
     metrics: createGatewayMetrics(),
     persisted: new PersistedDocuments(),
     usedSignatures: new Map(),
+    quotasFor: createQuotaKeeper(),
     readSharing,
     startedAtMs: Date.now(),
     isReady: false,
     isDraining: false,
+  };
+}
+
+function createQuotaKeeper(): ServerState['quotasFor'] {
+  let kept: { readonly key: string; readonly quotas: CallerQuotas } | null = null;
+  return ({ requestsPerMinute, costPerMinute, concurrent }) => {
+    const key = JSON.stringify([requestsPerMinute, costPerMinute, concurrent]);
+    if (kept?.key !== key) {
+      kept = { key, quotas: new CallerQuotas({ requestsPerMinute, costPerMinute, concurrent }) };
+    }
+    return kept.quotas;
   };
 }

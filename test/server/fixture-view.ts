@@ -253,7 +253,8 @@ export function createFixtureContext(): RequestContext {
     maxPageSize: 100,
     origin: 'http://gateway.example',
     requireRole: () => undefined,
-    notes: { cost: null, isWhole: false },
+    notes: { cost: null, isWhole: false, refusal: null },
+    chargeCost: () => undefined,
     gateway: {
       version: '0.0.0',
       startedAtMs: 0,

@@ -103,7 +103,8 @@ describe('what is known of documents', () => {
     maxPageSize: 100,
     origin: null,
     requireRole: () => undefined,
-    notes: { cost: null, isWhole: false },
+    notes: { cost: null, isWhole: false, refusal: null },
+    chargeCost: () => undefined,
     gateway: {
       version: '0.0.0',
       startedAtMs: 0,

@@ -5,6 +5,7 @@ import type { RegistryFailure } from '../src/domain/errors.ts';
 import type { HealthChange, RegistrySource } from '../src/domain/registry.ts';
 import type { CallTracer } from '../src/domain/trace.ts';
 import { isGoodAnswer, RegistryMeter } from '../src/telemetry/registry-metrics.ts';
+import { noteCall } from '../src/telemetry/request-scope.ts';
 import { HealthMonitor } from './health/monitor.ts';
 import { openUpstream } from './http/chain.ts';
 import type { UpstreamObserver } from './http/layer.ts';
@@ -162,7 +163,10 @@ function prepareRegistry(
   const healthListeners: Pick<HealthMonitor, 'noteCall' | 'noteCircuitChange'>[] = [];
   const observer: UpstreamObserver = {
     onCacheOutcome: (outcome) => meter.onCacheOutcome(outcome),
-    onAttemptStart: () => meter.onAttemptStart(),
+    onAttemptStart: () => {
+      meter.onAttemptStart();
+      noteCall();
+    },
     onAttemptEnd: (tookMs, failure) => {
       meter.onAttemptEnd(tookMs, failure);
       for (const health of healthListeners) health.noteCall(isGoodAnswer(failure));

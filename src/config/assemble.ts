@@ -7,6 +7,7 @@ import { placeId } from './document.ts';
 import type { EnvironmentSettings } from './environment.ts';
 import type { KeyPath } from './faults.ts';
 import type { FileContents } from './files.ts';
+import { readManifest } from './manifest.ts';
 import { parseHttpUrl } from './urls.ts';
 
 /**
@@ -30,20 +31,25 @@ export function assembleConfig(
   secrets: readonly string[],
   storage: StorageLocation,
 ): Config {
-  const { search, limits, introspection, cache } = document.server;
+  const { search, introspection, cache, cors, trustedProxies, strictTransportSecurity } = document.server;
   const { anonymous, apiKeys, jwt } = document.auth;
   return freezeDeep({
     server: {
       host: settings.host,
       port: settings.port,
       search,
-      limits: { depth: limits.depth, cost: limits.cost, bodyBytes: limits.bodyBytes },
+      limits: assembleLimits(document.server.limits),
       introspection,
+      suggestions: document.server.suggestions ?? introspection,
+      persistedDocuments: assembleDocuments(document.server, files),
+      cors: cors ?? null,
+      trustedProxies,
+      strictTransportSecurity: orNull(strictTransportSecurity),
       cache: {
         memory: cache.memory,
-        disk: cache.disk === 'off' ? null : cache.disk,
-        responses: cache.responses === 'off' ? null : cache.responses,
-        warm: cache.warm === 'off' ? null : cache.warm,
+        disk: orNull(cache.disk),
+        responses: orNull(cache.responses),
+        warm: orNull(cache.warm),
       },
       secrets,
     },
@@ -59,6 +65,32 @@ export function assembleConfig(
     audit: { retention: document.audit.retention === 'off' ? null : document.audit.retention },
     logLevel: settings.logLevel,
   });
+}
+
+function orNull(value: number | 'off'): number | null {
+  return value === 'off' ? null : value;
+}
+
+function assembleLimits(limits: ConfigDocument['server']['limits']): Config['server']['limits'] {
+  const { requestsPerMinute, costPerMinute, concurrent } = limits;
+  return {
+    ...limits,
+    requestsPerMinute: orNull(requestsPerMinute),
+    costPerMinute: orNull(costPerMinute),
+    concurrent: orNull(concurrent),
+  };
+}
+
+function assembleDocuments(
+  { persistedDocuments }: ConfigDocument['server'],
+  files: FileContents,
+): Config['server']['persistedDocuments'] {
+  if (persistedDocuments === undefined) return null;
+  const documents = readManifest(files.get(placeId(['server', 'persistedDocuments', 'manifest'])) ?? '');
+  return {
+    documents: typeof documents === 'string' ? {} : Object.fromEntries(documents),
+    required: persistedDocuments.required,
+  };
 }
 
 function assembleJwt(jwt: NonNullable<ConfigDocument['auth']['jwt']>): JwtConfig {

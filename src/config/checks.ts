@@ -16,6 +16,8 @@ export function checkRelations(document: SourceDocument): ConfigFault[] {
   const registries = entriesOf(memberOf(document.tree, 'registries'));
   const apiKeys = entriesOf(document.valueAt(['auth', 'apiKeys']));
   const faults = [
+    checkCostBudget(document),
+    checkOpenCors(document),
     ...checkUnique(document, ['registries'], registries, 'name', (name) => name),
     ...registries.flatMap((_, index) => checkRegistry(document, ['registries', index])),
     ...checkClaims(document, registries),
@@ -26,6 +28,21 @@ export function checkRelations(document: SourceDocument): ConfigFault[] {
 }
 
 type Faults = (ConfigFault | null)[];
+
+/** An operation that is allowed must not be one that no budget ever allows. */
+function checkCostBudget(document: SourceDocument): ConfigFault | null {
+  const cost = document.valueAt(['server', 'limits', 'cost']) ?? 5000;
+  const budget = document.valueAt(['server', 'limits', 'costPerMinute']) ?? 300_000;
+  if (typeof cost !== 'number' || typeof budget !== 'number' || budget >= cost) return null;
+  return document.complain(['server', 'limits', 'costPerMinute'], { expected: `at least cost (${cost}), or off` });
+}
+
+/** Fetch, 3.2.5: browsers refuse it, and rightly: any page could act in the name of whoever sits before it. */
+function checkOpenCors(document: SourceDocument): ConfigFault | null {
+  const cors = document.valueAt(['server', 'cors']);
+  if (!entriesOf(memberOf(cors, 'origins')).includes('*') || memberOf(cors, 'credentials') !== true) return null;
+  return document.complain(['server', 'cors', 'credentials'], { expected: 'false where origins has *' });
+}
 
 function checkUnique(
   document: SourceDocument,

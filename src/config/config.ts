@@ -113,13 +113,49 @@ export interface ApiKeyConfig {
   readonly groups: readonly string[];
 }
 
+/** What one document may have, by its text alone. */
+export interface DocumentLimits {
+  readonly depth: number;
+  readonly fields: number;
+  readonly rootFields: number;
+  readonly aliases: number;
+  readonly directives: number;
+  readonly tokens: number;
+}
+
+/** What one caller may use; null: any amount. */
+export interface CallerLimits {
+  readonly requestsPerMinute: number | null;
+  readonly costPerMinute: number | null;
+  /** Operations that are executed at one time. */
+  readonly concurrent: number | null;
+}
+
 export interface Config {
   readonly server: {
     readonly host: string;
     readonly port: number;
     readonly search: SearchConfig;
-    readonly limits: { readonly depth: number; readonly cost: number; readonly bodyBytes: number };
+    /** `cost`: of one operation. */
+    readonly limits: DocumentLimits & CallerLimits & { readonly cost: number; readonly bodyBytes: number };
     readonly introspection: boolean;
+    /** Whether an error of a document names the fields and types that may have been meant. */
+    readonly suggestions: boolean;
+    /** By their SHA-256 in hex; `required`: no other is executed. null: clients name what they like. */
+    readonly persistedDocuments: {
+      readonly documents: Readonly<Record<string, string>>;
+      readonly required: boolean;
+    } | null;
+    /** Origins, or "*" for all; null: no page of another site reads anything. */
+    readonly cors: {
+      readonly origins: readonly string[];
+      readonly credentials: boolean;
+      readonly maxAge: number;
+    } | null;
+    /** Addresses and networks whose X-Forwarded-For is believed. */
+    readonly trustedProxies: readonly string[];
+    /** How long browsers are told to come by https alone; null: they are told nothing. */
+    readonly strictTransportSecurity: number | null;
     /**
      * Bytes that are kept: of registries' answers in memory and on the disk (`disk` null: none), of finished answers
      * (`responses` null: none). `warm`: how many searches and look-ups are kept warm; null: nothing is asked for ahead of

@@ -84,7 +84,7 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
   {
     area: 'src/access/',
     promise: 'judges callers and documents, and knows no registry',
-    may: ['src/domain/', 'src/config/config.ts', 'node:crypto', 'graphql', 'lru-cache'],
+    may: ['src/domain/', 'src/config/config.ts', 'node:crypto', 'node:net', 'graphql', 'lru-cache'],
   },
   {
     area: 'src/identity/',

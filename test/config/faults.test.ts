@@ -210,7 +210,6 @@ describe('each fault is told with its line, its column and its key', () => {
 describe('settings of later versions are refused as such', () => {
   it.each([
     ['server.admin', REGISTRY.replace('secret:', 'admin: 127.0.0.1:9464, secret:')],
-    ['server.limits.requestsPerMinute', REGISTRY.replace('secret:', 'limits: { requestsPerMinute: 600 }, secret:')],
     ['registries[0].timeouts.publish', `${REGISTRY}    timeouts: { publish: 30s }`],
     ['registries[0].cache.validation', `${REGISTRY}    cache: { validation: 7d }`],
     ['publish', `${REGISTRY}publish: { defaultRegistry: official }`],
@@ -233,7 +232,7 @@ describe('settings of later versions are refused as such', () => {
 describe('a fault says what must be, what was given, and what was probably meant', () => {
   it('names the nearest known key', () => {
     expect(sentences(REGISTRY.replace('secret:', 'serach: {}, secret:'))).toEqual([
-      'gateway.yaml:1:11 server.serach must be a known key (search, limits, introspection, cache, secret), but "serach" was given. Did you mean "search"?',
+      'gateway.yaml:1:11 server.serach must be a known key (search, limits, introspection, suggestions, persistedDocuments, cors, trustedProxies, strictTransportSecurity, cache, secret), but "serach" was given. Did you mean "search"?',
     ]);
   });
 
@@ -346,6 +345,24 @@ describe('an issuer of tokens', () => {
     ['auth.jwt.clockTolerance', 'issuer: https://login.example, audience: a, clockTolerance: 1h'],
   ])('must not leave %s open to doubt: %s', (key, text) => {
     const found = sentences(`${REGISTRY}auth: { jwt: { ${text} } }`).map((line) => line.replace(/^\S+ /, ''));
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(new RegExp(`^${key.replaceAll(/[.[\]]/g, '\\$&')} must be `));
+  });
+});
+
+describe('what the server allows', () => {
+  const withServer = (text: string) => REGISTRY.replace('secret:', `${text}, secret:`);
+  it.each([
+    ['server.limits.requestsPerMinute', 'limits: { requestsPerMinute: 0 }'],
+    ['server.limits.costPerMinute', 'limits: { cost: 5000, costPerMinute: 4999 }'],
+    ['server.cors.origins[0]', 'cors: { origins: ["https://portal.example/"] }'],
+    ['server.cors.origins', 'cors: { origins: [] }'],
+    ['server.cors.credentials', 'cors: { origins: ["*"], credentials: true }'],
+    ['server.trustedProxies[0]', 'trustedProxies: [10.0.0.0/33]'],
+    ['server.trustedProxies[0]', 'trustedProxies: [proxy.example]'],
+    ['server.strictTransportSecurity', 'strictTransportSecurity: yes'],
+  ])('must be sound: %s in %s', (key, text) => {
+    const found = sentences(withServer(text)).map((line) => line.replace(/^\S+ /, ''));
     expect(found).toHaveLength(1);
     expect(found[0]).toMatch(new RegExp(`^${key.replaceAll(/[.[\]]/g, '\\$&')} must be `));
   });

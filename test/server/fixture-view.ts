@@ -257,7 +257,8 @@ export function createFixtureContext(): RequestContext {
     maxPageSize: 100,
     origin: 'http://gateway.example',
     requireRole: () => undefined,
-    notes: { cost: null, isWhole: false, waitsFor: null },
+    notes: { cost: null, isWhole: false, waitsFor: null, refusal: null },
+    chargeCost: () => undefined,
     gateway: {
       version: '0.0.0',
       startedAtMs: 0,

@@ -40,6 +40,8 @@ export async function serveRegistries(options: ServeRegistriesOptions): Promise<
       server: {
         secret: 'for tests alone: 0123456789abcdef0123456789abcdef',
         cache: { disk: 'off', warm: 'off' },
+        // All tests come from one address.
+        limits: { requestsPerMinute: 'off', costPerMinute: 'off' },
         ...options.server,
       },
       registries: [

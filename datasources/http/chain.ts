@@ -28,6 +28,8 @@ export interface UpstreamOptions {
 /** A registry's HTTP side, all layers joined. */
 export interface Upstream {
   readonly call: Handler;
+  /** Past the cache: what is sent is neither kept nor shared. */
+  readonly publish: Handler;
   /** One attempt outside cache, circuits and limiter: for health checks, which must see what is, and change nothing. */
   readonly probe: Handler;
   /** Until when the answer to a path is given without asking, on the clock of `Date.now()`; 0: it would be asked for. */
@@ -35,6 +37,8 @@ export interface Upstream {
   /** What is kept of a path, however old; undefined: nothing. Never rejects. */
   recall(path: string, parse: UpstreamRequest['parse']): Promise<unknown>;
   admits(operation: CallOperation): boolean;
+  /** Closes the circuit of the operation, or all (null), as if nothing had ever failed. */
+  resetCircuit(operation: CallOperation | null): void;
   readCircuits(): readonly CircuitView[];
   /** Opens those that are closed, as if their calls had failed too often. */
   openCircuits(): void;
@@ -76,7 +80,6 @@ export function openUpstream(config: RegistryConfig, options: UpstreamOptions): 
   const timeout = createTimeoutLayer(name);
 
   const layers: readonly Layer[] = [
-    cache.layer,
     circuits.refuseIfOpen,
     limiter.layer,
     circuits.breaker,
@@ -86,12 +89,16 @@ export function openUpstream(config: RegistryConfig, options: UpstreamOptions): 
     timeout,
   ];
 
+  const publish = layers.reduceRight((next, layer) => layer(next), send);
+
   return {
-    call: layers.reduceRight((next, layer) => layer(next), send),
+    call: cache.layer(publish),
+    publish,
     probe: timeout(send),
     peek: (path) => cache.peek(path),
     recall: (path, parse) => cache.recall(path, parse),
     admits: (operation) => circuits.admits(operation),
+    resetCircuit: (operation) => circuits.reset(operation),
     readCircuits: () => circuits.read(),
     openCircuits: () => circuits.openAll(),
     closeCircuits: () => circuits.closeAll(),

@@ -59,6 +59,11 @@ export class Circuits {
     return !(this.#circuits.get(operation)?.refuses() ?? false);
   }
 
+  /** Closes the circuit of the operation, or all of them (null): what failed before counts no more. */
+  reset(operation: CallOperation | null): void {
+    for (const [each, circuit] of this.#circuits) if (operation === null || operation === each) circuit.reset();
+  }
+
   read(): readonly CircuitView[] {
     return [...this.#circuits.values()].map((circuit) => circuit.view);
   }
@@ -89,12 +94,23 @@ export class Circuits {
 }
 
 class Circuit {
-  readonly #breaker: CircuitBreaker<[UpstreamRequest], UpstreamResponse>;
+  readonly #next: Handler;
+  readonly #options: RegistryConfig['circuit'];
+  readonly #observer: UpstreamObserver;
+  #breaker: CircuitBreaker<[UpstreamRequest], UpstreamResponse>;
   #view: CircuitView;
 
   constructor(operation: CallOperation, next: Handler, options: RegistryConfig['circuit'], observer: UpstreamObserver) {
+    this.#next = next;
+    this.#options = options;
+    this.#observer = observer;
     this.#view = { operation, state: 'CLOSED', sinceMs: Date.now(), nextAttemptAtMs: null };
-    this.#breaker = new CircuitBreaker(next, {
+    this.#breaker = this.#createBreaker();
+  }
+
+  #createBreaker(): CircuitBreaker<[UpstreamRequest], UpstreamResponse> {
+    const options = this.#options;
+    const breaker = new CircuitBreaker(this.#next, {
       // Time is the timeout layer's alone; opossum's cache, coalescing, capacity and abort controller stay off.
       timeout: false,
       errorThresholdPercentage: options.errorThresholdPercentage,
@@ -106,15 +122,18 @@ class Circuit {
       resetTimeout: options.resetTimeout,
       errorFilter: (error: unknown) => !speaksOfRegistry(error),
     });
-    const enter = (state: CircuitView['state']): void => {
-      const nowMs = Date.now();
-      const nextAttemptAtMs = state === 'OPEN' ? nowMs + options.resetTimeout : null;
-      this.#view = { operation, state, sinceMs: nowMs, nextAttemptAtMs };
-      observer.onCircuitChange(this.#view);
-    };
-    this.#breaker.on('open', () => enter('OPEN'));
-    this.#breaker.on('halfOpen', () => enter('HALF_OPEN'));
-    this.#breaker.on('close', () => enter('CLOSED'));
+    breaker.on('open', () => this.#enter('OPEN'));
+    breaker.on('halfOpen', () => this.#enter('HALF_OPEN'));
+    breaker.on('close', () => this.#enter('CLOSED'));
+    return breaker;
+  }
+
+  #enter(state: CircuitView['state']): void {
+    const { operation } = this.#view;
+    const nowMs = Date.now();
+    const nextAttemptAtMs = state === 'OPEN' ? nowMs + this.#options.resetTimeout : null;
+    this.#view = { operation, state, sinceMs: nowMs, nextAttemptAtMs };
+    this.#observer.onCircuitChange(this.#view);
   }
 
   get view(): CircuitView {
@@ -137,6 +156,14 @@ class Circuit {
 
   open(): void {
     if (!this.isShut) this.#breaker.open();
+  }
+
+  /** A new breaker: closed by its own means, opossum's would open again at the next failure, by what it had counted. */
+  reset(): void {
+    if (this.isShut) return;
+    this.#breaker.shutdown();
+    this.#breaker = this.#createBreaker();
+    if (this.#view.state !== 'CLOSED') this.#enter('CLOSED');
   }
 
   close(): void {

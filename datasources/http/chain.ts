@@ -33,6 +33,8 @@ export interface Upstream {
   /** The registry, its address and credentials: the same in every process that has them. */
   readonly identity: string;
   readonly call: Handler;
+  /** Past the cache: what is sent is neither kept nor shared. */
+  readonly publish: Handler;
   /** One attempt outside cache, circuits and limiter: for health checks, which must see what is, and change nothing. */
   readonly probe: Handler;
   /** Until when the answer to a path is given without asking, on the clock of `Date.now()`; 0: it would be asked for. */
@@ -40,6 +42,8 @@ export interface Upstream {
   /** What is kept of a path, however old; undefined: nothing. Never rejects. */
   recall(path: string, parse: UpstreamRequest['parse']): Promise<unknown>;
   admits(operation: CallOperation): boolean;
+  /** Closes the circuit of the operation, or all (null), as if nothing had ever failed. */
+  resetCircuit(operation: CallOperation | null): void;
   readCircuits(): readonly CircuitView[];
   /** Another process has found a circuit to be so: the next call is tried. */
   tryNext(operation: CallOperation, found: 'OPEN' | 'CLOSED'): void;
@@ -92,7 +96,6 @@ export function openUpstream(config: RegistryConfig, options: UpstreamOptions): 
   const timeout = createTimeoutLayer(name);
 
   const layers: readonly Layer[] = [
-    cache.layer,
     circuits.refuseIfOpen,
     limiter.layer,
     circuits.breaker,
@@ -102,13 +105,17 @@ export function openUpstream(config: RegistryConfig, options: UpstreamOptions): 
     timeout,
   ];
 
+  const publish = layers.reduceRight((next, layer) => layer(next), send);
+
   return {
     identity,
-    call: layers.reduceRight((next, layer) => layer(next), send),
+    call: cache.layer(publish),
+    publish,
     probe: timeout(send),
     peek: (path) => cache.peek(path),
     recall: (path, parse) => cache.recall(path, parse),
     admits: (operation) => circuits.admits(operation),
+    resetCircuit: (operation) => circuits.reset(operation),
     readCircuits: () => circuits.read(),
     tryNext: (operation, found) => circuits.tryNext(operation, found),
     pauseFor: (durationMs) => limiter.pauseFor(durationMs),

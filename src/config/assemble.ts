@@ -59,6 +59,7 @@ export function assembleConfig(
       apiKeys: apiKeys.map((key) => ({ ...key, sha256: key.sha256.toLowerCase() })),
       jwt: jwt === undefined ? null : assembleJwt(jwt),
     },
+    publish: { defaultRegistry: document.publish.defaultRegistry ?? null },
     dataDirectory: settings.dataDirectory,
     redisUrl: settings.redisUrl,
     storage,
@@ -116,7 +117,7 @@ function assembleRegistries(registries: readonly RegistryDocument[], files: File
 
 function assembleRegistry(registry: RegistryDocument, read: (path: KeyPath) => string | null): RegistryConfig {
   const { name, kind, insecureHttp, retry, circuit, health, access, popularityScale, webhook } = registry;
-  const { connect, search, template, health: healthTimeout } = registry.timeouts;
+  const { connect, search, template, publish, health: healthTimeout } = registry.timeouts;
   const { catalog, staleWhileRevalidate, staleIfError, ...cache } = registry.cache;
   return {
     name,
@@ -127,7 +128,7 @@ function assembleRegistry(registry: RegistryDocument, read: (path: KeyPath) => s
     namespace: registry.namespace ?? kind,
     priority: registry.priority ?? null,
     credentials: assembleCredentials(registry, read),
-    timeouts: { connect, search, template, health: healthTimeout },
+    timeouts: { connect, search, template, publish, health: healthTimeout },
     retry,
     rateLimit: registry.rateLimit === 'off' ? null : registry.rateLimit,
     circuit,
@@ -145,6 +146,7 @@ function assembleRegistry(registry: RegistryDocument, read: (path: KeyPath) => s
     proxy: registry.proxy ?? null,
     access: access ?? null,
     claims: registry.claims.map(normalizeClaim),
+    readOnly: registry.readOnly ?? registry.type === 'official',
     popularityScale,
     webhook: webhook ?? null,
   };

@@ -57,6 +57,7 @@ export interface RegistryConfig {
     readonly connect: number;
     readonly search: number;
     readonly template: number;
+    readonly publish: number;
     readonly health: number;
   };
   readonly retry: { readonly attempts: number; readonly baseDelay: number; readonly maxDelay: number };
@@ -95,6 +96,8 @@ export interface RegistryConfig {
   readonly proxy: string | null;
   readonly access: { readonly roles: readonly string[]; readonly groups: readonly string[] } | null;
   readonly claims: readonly string[];
+  /** It takes no publications from here; so are all official ones. */
+  readonly readOnly: boolean;
   readonly popularityScale: number;
   /** Signs what the registry says of its changes; null: it says nothing. */
   readonly webhook: { readonly secret: string } | null;
@@ -178,6 +181,8 @@ export interface Config {
     /** null: nobody signs in by a token. */
     readonly jwt: JwtConfig | null;
   };
+  /** Where a publication goes that names no registry; null: it must name one. */
+  readonly publish: { readonly defaultRegistry: string | null };
   readonly dataDirectory: string;
   /** Where the processes of this gateway share what they know; null: there is one process. */
   readonly redisUrl: string | null;

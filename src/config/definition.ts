@@ -250,7 +250,7 @@ const registry = mapping({
     connect: timer('500ms'),
     search: timer('800ms'),
     template: timer('2s'),
-    publish: unsupported(),
+    publish: timer('30s'),
     health: timer('2s'),
   })
     .prefault({})
@@ -323,6 +323,9 @@ const registry = mapping({
     )
     .prefault([])
     .meta({ description: 'Names that only this registry may provide; * matches any characters, / too.' }),
+  readOnly: z.boolean({ error: 'true or false' }).optional().meta({
+    description: 'Takes no publications from here. Default: false; an official registry is always read-only.',
+  }),
   popularityScale: z
     .number({ error: 'a number from 0 to 1000000' })
     .min(0, { error: 'a number from 0 to 1000000' })
@@ -387,7 +390,11 @@ export const definition = mapping({
       .prefault('365d')
       .meta({ description: 'How long events of the audit trail are kept; off: for ever.' }),
   }).prefault({}),
-  publish: unsupported(),
+  publish: mapping({
+    defaultRegistry: text('the name of a registry')
+      .optional()
+      .meta({ description: 'Where a publication goes that names no registry.' }),
+  }).prefault({}),
   auth: mapping({
     anonymous: choice(['allow', 'deny']).prefault('allow'),
     apiKeys: z.array(apiKey, { error: 'a list of API keys' }).prefault([]),

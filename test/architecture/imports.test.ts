@@ -10,14 +10,20 @@ import { findCircles, findImports, readSources, type SourceFile } from './source
 const AREAS: readonly { readonly area: string; readonly promise: string; readonly may: readonly string[] }[] = [
   { area: 'src/domain/', promise: 'imports nothing at all', may: [] },
   {
+    area: 'src/documents/',
+    promise: 'reads and judges the text of documents, and calls nobody',
+    may: ['src/domain/', 'node:crypto', 'yaml'],
+  },
+  {
     area: 'src/federation/',
     promise: 'imports the domain and libraries that only compute: no HTTP, no GraphQL, no disk',
     may: ['src/domain/', 'node:crypto', 'dataloader', 'fastest-levenshtein', 'semver'],
   },
   {
     area: 'resolvers/',
-    promise: 'know the domain and what the federation answers, never a datasource or an HTTP library',
-    may: ['src/domain/', 'src/federation/answers.ts', 'node:buffer', 'graphql'],
+    promise:
+      'know the domain, what the federation answers and how a document is read, never a datasource or an HTTP library',
+    may: ['src/domain/', 'src/documents/read-document.ts', 'src/federation/answers.ts', 'node:buffer', 'graphql'],
   },
   {
     area: 'datasources/http/',

@@ -155,6 +155,13 @@ describe('each fault is told with its line, its column and its key', () => {
       '10:17 registries[1].claims[1]',
     ],
     ['a proxy with a path', `${REGISTRY}    proxy: http://proxy:1/x`, '6:12 registries[0].proxy'],
+    ['an official registry that is not read-only', `${REGISTRY}    readOnly: false`, '6:15 registries[0].readOnly'],
+    ['a default registry that is none', `${REGISTRY}publish: { defaultRegistry: b }`, '6:29 publish.defaultRegistry'],
+    [
+      'a default registry that takes nothing',
+      `${REGISTRY}publish: { defaultRegistry: a }`,
+      '6:29 publish.defaultRegistry',
+    ],
     ['a negative scale', `${REGISTRY}    popularityScale: -1`, '6:22 registries[0].popularityScale'],
     ['a short secret', `${REGISTRY.replace('0123456789abcdef', 'short')}`, '1:19 server.secret'],
     [
@@ -210,9 +217,7 @@ describe('each fault is told with its line, its column and its key', () => {
 describe('settings of later versions are refused as such', () => {
   it.each([
     ['server.admin', REGISTRY.replace('secret:', 'admin: 127.0.0.1:9464, secret:')],
-    ['registries[0].timeouts.publish', `${REGISTRY}    timeouts: { publish: 30s }`],
     ['registries[0].cache.validation', `${REGISTRY}    cache: { validation: 7d }`],
-    ['publish', `${REGISTRY}publish: { defaultRegistry: official }`],
     ['policy', `${REGISTRY}policy: { mode: enforce }`],
     ['policy', `${REGISTRY}policy:`],
     ['profiles', `${REGISTRY}profiles: {}`],
@@ -265,7 +270,7 @@ registries:
     type: private
     url: https://a.example
     timeouts: { conect: 1s }
-publish: {}
+policy: {}
 `;
     expect(faults(text)).toEqual([
       '1:19 server.secret',
@@ -274,7 +279,7 @@ publish: {}
       '6:5 registries[0].access',
       '7:11 registries[1].name',
       '10:17 registries[1].timeouts.conect',
-      '11:1 publish',
+      '11:1 policy',
     ]);
   });
 

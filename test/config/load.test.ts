@@ -53,7 +53,7 @@ describe('defaults', () => {
           namespace: 'marketplace',
           priority: null,
           credentials: null,
-          timeouts: { connect: 500, search: 800, template: 2000, health: 2000 },
+          timeouts: { connect: 500, search: 800, template: 2000, publish: 30_000, health: 2000 },
           retry: { attempts: 2, baseDelay: 100, maxDelay: 2000 },
           rateLimit: { requestsPerSecond: 50, burst: 100, concurrent: 20, maxQueue: 200 },
           circuit: { errorThresholdPercentage: 50, volumeThreshold: 5, window: 10_000, resetTimeout: 10_000 },
@@ -69,11 +69,13 @@ describe('defaults', () => {
           proxy: null,
           access: null,
           claims: [],
+          readOnly: true,
           popularityScale: 1,
           webhook: null,
         },
       ],
       auth: { anonymous: 'allow', apiKeys: [], jwt: null },
+      publish: { defaultRegistry: null },
       dataDirectory: join(folder.path, 'data'),
       redisUrl: null,
       storage: { kind: 'sqlite', path: join(folder.path, 'data', 'marketplace.sqlite') },
@@ -84,7 +86,7 @@ describe('defaults', () => {
 
   it('fill in beside what is given', () => {
     const [registry] = parseConfigObject(withRegistry({ timeouts: { search: '1s' }, rateLimit: 'off' })).registries;
-    expect(registry?.timeouts).toEqual({ connect: 500, search: 1000, template: 2000, health: 2000 });
+    expect(registry?.timeouts).toEqual({ connect: 500, search: 1000, template: 2000, publish: 30_000, health: 2000 });
     expect(registry?.rateLimit).toBeNull();
   });
 });

@@ -28,6 +28,8 @@ export interface ServeRegistriesOptions {
   readonly auth?: Record<string, unknown>;
   /** Where the audit trail is kept; default: in memory. */
   readonly dataDirectory?: string;
+  /** Further members of the configuration. */
+  readonly document?: Record<string, unknown>;
 }
 
 /** Starts everything and waits until each registry was tried once. */
@@ -49,6 +51,7 @@ export async function serveRegistries(options: ServeRegistriesOptions): Promise<
         ...(options.more ?? []),
       ],
       ...(options.auth && { auth: options.auth }),
+      ...options.document,
     },
     options.dataDirectory === undefined ? {} : { dataDirectory: options.dataDirectory },
   );

@@ -8,7 +8,7 @@ import type { EnvironmentSettings } from './environment.ts';
 import type { KeyPath } from './faults.ts';
 import type { FileContents } from './files.ts';
 import { readManifest } from './manifest.ts';
-import { parseHttpUrl } from './urls.ts';
+import { parseHostPort, parseHttpUrl } from './urls.ts';
 
 /**
  * The contract, 2: institutional, private, official, community. A hundred apart, so that a `priority` can be put between
@@ -31,7 +31,7 @@ export function assembleConfig(
   secrets: readonly string[],
   storage: StorageLocation,
 ): Config {
-  const { search, introspection, cache, cors, trustedProxies, strictTransportSecurity } = document.server;
+  const { search, introspection, admin, cache, cors, trustedProxies, strictTransportSecurity } = document.server;
   const { anonymous, apiKeys, jwt } = document.auth;
   return freezeDeep({
     server: {
@@ -45,6 +45,7 @@ export function assembleConfig(
       cors: cors ?? null,
       trustedProxies,
       strictTransportSecurity: orNull(strictTransportSecurity),
+      admin: admin === undefined ? null : parseHostPort(admin),
       cache: {
         memory: cache.memory,
         disk: orNull(cache.disk),

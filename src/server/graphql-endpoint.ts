@@ -22,6 +22,7 @@ import {
 } from './graphql-request.ts';
 import { findOperation, type KnowDocument } from './known-documents.ts';
 import { chooseMediaType, type ResponseMediaType } from './media-type.ts';
+import type { CountOperation } from './operation-errors.ts';
 import type { OperationRecord } from './operation-record.ts';
 import type { ListedDocuments, PersistedDocuments } from './persisted-documents.ts';
 import { describeRefusal } from './refusals.ts';
@@ -60,7 +61,7 @@ export interface GraphqlEndpointOptions {
   readonly readOrigin: (request: IncomingMessage) => string | null;
   readonly log: Logger;
   /** Told of each operation that was refused before it reached Apollo. */
-  readonly countOperation: (errorCodes: readonly string[]) => void;
+  readonly countOperation: CountOperation;
 }
 
 export interface GraphqlExchange extends Exchange {
@@ -222,6 +223,7 @@ class GraphqlEndpoint {
       this.#countViews(accepted.caller, known.record);
       return;
     }
+    finished.use.misses += 1;
     const keeping = { key, rawKey: question.rawKey, isPublic: scope.isPublic, usesOrigin };
     const executed = await this.#executions.run(keeping, execute);
     this.#countViews(accepted.caller, executed.record);
@@ -377,7 +379,7 @@ function answerError(
   const known = translateError(error);
   if (known === null) log.error({ requestId, err: error }, 'a GraphQL request failed by a defect');
   const told: ClientError = known ?? internalError(requestId);
-  countOperation([told.code]);
+  countOperation([{ code: told.code, registryNames: [] }]);
   const answer = {
     contentType: `${mediaType}; charset=utf-8`,
     body: `${JSON.stringify({ errors: [toGraphqlForm(told)] })}\n`,

@@ -34,6 +34,8 @@ export interface Exchange {
   readonly headOnly: boolean;
   /** Asked when the answer is sent: whether the connection is to be closed behind it. */
   readonly mustClose: () => boolean;
+  /** Told the status of the answer when it is sent. */
+  readonly countStatus: (status: number) => void;
   /** What the answer has to say for the page that asks, names and values by turns. */
   readonly pageHeaders: readonly string[];
   /** What is left to the caller; null: it is not known yet who that is. */
@@ -48,7 +50,7 @@ export function listOwnHeaders({ pageHeaders, quota }: Exchange, nowMs: number):
 
 /** Sends the answer, whole; nothing happens when the client has left. */
 export function sendAnswer(exchange: Exchange, answer: Answer): void {
-  const { response, requestId, headOnly, mustClose } = exchange;
+  const { response, requestId, headOnly, mustClose, countStatus } = exchange;
   if (response.headersSent || response.destroyed) return;
   const { status, body, contentType } = answer;
   // An answer that says no better is not stored.
@@ -70,6 +72,7 @@ export function sendAnswer(exchange: Exchange, answer: Answer): void {
   if (status !== 304) headers['Content-Length'] = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
   response.writeHead(status, headers);
   response.end(headOnly || status === 304 ? undefined : body);
+  countStatus(status);
 }
 
 export const JSON_TYPE = 'application/json; charset=utf-8';

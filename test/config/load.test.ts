@@ -40,6 +40,7 @@ describe('defaults', () => {
         trustedProxies: [],
         strictTransportSecurity: null,
         introspection: true,
+        admin: null,
         cache: { memory: 67_108_864, disk: 268_435_456, responses: 32 * 1024 * 1024, warm: 100 },
         secrets: ['0123456789abcdef'],
       },

@@ -33,9 +33,11 @@ function createProgram(host: Host, setExitCode: (code: number) => void): Command
   program
     .command('serve')
     .description('start the gateway; MARKETPLACE_CONFIG names its configuration, without it there are demo registries')
-    .action(async () => {
+    .option('--profile <name>', 'the profile of the configuration that is used (MARKETPLACE_PROFILE)')
+    .action(async ({ profile }: { readonly profile?: string }) => {
       const { serve } = await import('./serve.ts');
-      setExitCode(await serve(host));
+      const chosen = profile === undefined ? {} : { MARKETPLACE_PROFILE: profile };
+      setExitCode(await serve({ ...host, environment: { ...host.environment, ...chosen } }));
     });
   program
     .command('registry')

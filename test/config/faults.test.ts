@@ -216,7 +216,6 @@ describe('settings of later versions are refused as such', () => {
     ['publish', `${REGISTRY}publish: { defaultRegistry: official }`],
     ['policy', `${REGISTRY}policy: { mode: enforce }`],
     ['policy', `${REGISTRY}policy:`],
-    ['profiles', `${REGISTRY}profiles: {}`],
   ])('%s', (key, text) => {
     expect(sentences(text).map((line) => line.replace(/^\S+ /, ''))).toEqual([
       `${key} must be left out: it is not supported by this version.`,

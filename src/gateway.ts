@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { ConfigState } from '../resolvers/context.ts';
 import { openAudit } from './audit/open-audit.ts';
+import type { EventBus } from './cluster/event-bus.ts';
 import type { Config } from './config/config.ts';
 import { GATEWAY_ACTOR } from './domain/audit.ts';
 import type { WarmedFederation } from './federation/warming.ts';
@@ -39,15 +40,20 @@ export interface GatewayOverrides {
   readonly log: Logger;
   /** null: nothing is traced. */
   readonly tracing?: Tracing | null;
+  /** Other processes of this gateway on this machine; null: there are none. */
+  readonly siblings?: EventBus | null;
 }
 
 /**
  * Makes a gateway of a configuration. It listens nowhere: hand its `handle` to a server. Rejects when a registry's
  * credentials cannot be used, or the database cannot be opened; that a registry cannot be reached is no reason.
  */
-export async function createGateway(config: Config, { log, tracing = null }: GatewayOverrides): Promise<Gateway> {
+export async function createGateway(
+  config: Config,
+  { log, tracing = null, siblings = null }: GatewayOverrides,
+): Promise<Gateway> {
   const audit = await openAudit(config, log);
-  const lasting = { ...openLastingParts(config, log, tracing), audit: audit.trail };
+  const lasting = { ...openLastingParts(config, log, tracing, siblings), audit: audit.trail };
   const close = async () => {
     await lasting.close();
     await audit.close();

@@ -34,9 +34,16 @@ function createProgram(host: Host, setExitCode: (code: number) => void): Command
     .command('serve')
     .description('start the gateway; MARKETPLACE_CONFIG names its configuration, without it there are demo registries')
     .option('--profile <name>', 'the profile of the configuration that is used (MARKETPLACE_PROFILE)')
-    .action(async ({ profile }: { readonly profile?: string }) => {
+    .option(
+      '--workers <number>',
+      'processes that serve at one address, for machines with many cores (MARKETPLACE_WORKERS)',
+    )
+    .action(async ({ profile, workers }: { readonly profile?: string; readonly workers?: string }) => {
       const { serve } = await import('./serve.ts');
-      const chosen = profile === undefined ? {} : { MARKETPLACE_PROFILE: profile };
+      const chosen = {
+        ...(profile !== undefined && { MARKETPLACE_PROFILE: profile }),
+        ...(workers !== undefined && { MARKETPLACE_WORKERS: workers }),
+      };
       setExitCode(await serve({ ...host, environment: { ...host.environment, ...chosen } }));
     });
   program

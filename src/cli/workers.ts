@@ -42,7 +42,7 @@ class Workers {
     const { host } = this.#options;
     host.onStop(() => this.#stop());
     host.onReload(() => {
-      for (const worker of this.#running) worker.process.kill('SIGHUP');
+      for (const worker of this.#running) worker.kill('SIGHUP');
     });
     // One at first: what keeps it from starting would keep all.
     this.#start();
@@ -96,7 +96,7 @@ class Workers {
 
   #stop(): void {
     this.#isStopping = true;
-    for (const worker of this.#running) worker.process.kill('SIGTERM');
+    for (const worker of this.#running) worker.kill('SIGTERM');
     if (this.#running.size === 0) this.#ended.resolve(this.#exitCode);
   }
 }

@@ -1,4 +1,5 @@
 /** What is other in one configuration than in another. */
+import { createHmac } from 'node:crypto';
 import type { Config } from '../config/config.ts';
 
 /** Keys of the configuration, and variables, that are looked at once, when the process starts. */
@@ -8,8 +9,9 @@ const AT_START: Readonly<Record<string, (config: Config) => unknown>> = {
   MARKETPLACE_DATA: ({ dataDirectory }) => dataDirectory,
   LOG_LEVEL: ({ logLevel }) => logLevel,
   REDIS_URL: ({ redisUrl }) => redisUrl,
-  // What processes share is signed with the secrets that they have started with.
-  'server.secret': ({ server, redisUrl }) => (redisUrl === null ? null : server.secrets),
+  DATABASE_URL: ({ storage }) => storage,
+  // Cursors are sealed by another at once. What is signed for others and for later is so by that of the start.
+  'server.secret': ({ server }) => server.secrets,
   'server.admin': ({ server }) => server.admin,
   'server.cache.memory': ({ server }) => server.cache.memory,
   'server.cache.disk': ({ server }) => server.cache.disk,
@@ -38,4 +40,10 @@ export function describeChange(before: Config, after: Config) {
       .filter(([part, value]) => JSON.stringify(value) !== JSON.stringify(Reflect.get(partsBefore, part)))
       .map(([part]) => part),
   };
+}
+
+/** The same text for equal configurations alone; nothing of one, not even of a guess at it, can be read off it. */
+export function fingerprintConfig(config: Config): string {
+  const [secret = ''] = config.server.secrets;
+  return createHmac('sha256', secret).update(JSON.stringify(config)).digest('hex');
 }

@@ -143,6 +143,8 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
         'src/gateway.ts',
         'src/config/',
         'src/live/',
+        'src/cluster/worker-bus.ts',
+        'node:cluster',
         'src/server/listen.ts',
         'src/telemetry/',
         'registry/demo.ts',

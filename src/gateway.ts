@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { ConfigState } from '../resolvers/context.ts';
-import { openAudit } from './audit/open-audit.ts';
+import { fingerprintConfig, openAudit, trailSettingsOf } from './audit/open-audit.ts';
 import type { Config } from './config/config.ts';
 import type { WarmedFederation } from './federation/warming.ts';
 import { type Generation, openGeneration } from './live/generation.ts';
@@ -22,7 +22,8 @@ export interface Gateway {
   handle(request: IncomingMessage, response: ServerResponse): void;
   /**
    * Goes over to another configuration, between two requests. Those under way are answered by the one before. Rejects, and
-   * stays as it is, when a registry's credentials cannot be used. Call it again only when it has settled.
+   * stays as it is, when a registry's credentials cannot be used, or the change cannot be recorded in the audit trail. Call it
+   * again only when it has settled.
    */
   reload(config: Config): Promise<void>;
   /** Shows in its health from now on. */
@@ -86,6 +87,14 @@ class LiveGateway implements Gateway {
 
   async reload(config: Config): Promise<void> {
     const next = await openGeneration(config, this.#lasting, this.#state);
+    const { audit } = this.#lasting;
+    try {
+      await audit.noteConfiguration(fingerprintConfig(config));
+    } catch (error) {
+      await next.close();
+      throw error;
+    }
+    audit.use(trailSettingsOf(config));
     const previous = this.#current;
     this.#forgetGone(previous.config, config);
     this.#current = next;

@@ -69,7 +69,10 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
   {
     area: 'src/audit/',
     promise: 'keeps a record over the storage, and knows neither who asks for it nor over which protocol',
-    may: ['src/domain/', 'src/storage/', 'src/config/config.ts', 'kysely', 'node:crypto'],
+    may: [
+      ...['src/domain/', 'src/storage/', 'src/config/config.ts', 'kysely'],
+      ...['node:crypto', 'node:fs', 'node:fs/promises', 'node:path'],
+    ],
   },
   {
     area: 'src/warming/',
@@ -130,6 +133,8 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
     may: [
       ...[
         'src/gateway.ts',
+        'src/audit/',
+        'src/domain/',
         'src/config/',
         'src/live/',
         'src/server/listen.ts',

@@ -28,6 +28,7 @@ export interface ServeRegistriesOptions {
   readonly auth?: Record<string, unknown>;
   /** Where the audit trail is kept; default: in memory. */
   readonly dataDirectory?: string;
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** Starts everything and waits until each registry was tried once. */
@@ -48,7 +49,10 @@ export async function serveRegistries(options: ServeRegistriesOptions): Promise<
       ],
       ...(options.auth && { auth: options.auth }),
     },
-    options.dataDirectory === undefined ? {} : { dataDirectory: options.dataDirectory },
+    {
+      ...(options.dataDirectory !== undefined && { dataDirectory: options.dataDirectory }),
+      ...(options.environment && { environment: options.environment }),
+    },
   );
   const logLines: Record<string, unknown>[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void logLines.push(JSON.parse(line)) });

@@ -2,12 +2,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { ConfigState } from '../resolvers/context.ts';
-import { openAudit } from './audit/open-audit.ts';
+import { fingerprintConfig, openAudit, trailSettingsOf } from './audit/open-audit.ts';
 import type { EventBus } from './cluster/event-bus.ts';
 import type { Config } from './config/config.ts';
-import { GATEWAY_ACTOR } from './domain/audit.ts';
 import type { WarmedFederation } from './federation/warming.ts';
-import { describeChange, fingerprintConfig } from './live/config-change.ts';
+import { listChanges } from './live/config-change.ts';
 import { type Generation, openGeneration } from './live/generation.ts';
 import { joinRegistries } from './live/join-registries.ts';
 import { openLastingParts, type ServingParts } from './live/lasting-parts.ts';
@@ -28,7 +27,8 @@ export interface Gateway {
   handleAdmin(request: IncomingMessage, response: ServerResponse): void;
   /**
    * Goes over to another configuration, between two requests. Those under way are answered by the one before. Rejects, and
-   * stays as it is, when a registry's credentials cannot be used, or the change cannot be recorded. Call it again only when it has settled.
+   * stays as it is, when a registry's credentials cannot be used, or the change cannot be recorded in the audit trail. Call it
+   * again only when it has settled.
    */
   reload(config: Config): Promise<void>;
   /** Shows in its health from now on. */
@@ -104,13 +104,15 @@ class LiveGateway implements Gateway {
 
   async reload(config: Config): Promise<void> {
     const next = await openGeneration(config, this.#lasting, this.#state);
+    const { audit } = this.#lasting;
     const previous = this.#current;
     try {
-      await this.#record(previous.config, config);
+      await audit.noteConfiguration(fingerprintConfig(config), listChanges(previous.config, config));
     } catch (error) {
       await next.close();
       throw error;
     }
+    audit.use(trailSettingsOf(config));
     this.#forgetGone(previous.config, config);
     this.#current = next;
     this.#start(next);
@@ -132,17 +134,6 @@ class LiveGateway implements Gateway {
   async close(): Promise<void> {
     await Promise.all([this.#current, ...this.#retiring].map((generation) => generation.close()));
     await this.#lasting.close();
-  }
-
-  /** Before it is in use. Throws AuditUnavailable. */
-  async #record(before: Config, after: Config): Promise<void> {
-    const { parts, ...registries } = describeChange(before, after);
-    const changes = Object.entries({ ...registries, 'other parts': parts })
-      .filter(([, names]) => names.length > 0)
-      .map(([what, names]) => `${what}: ${names.join(', ')}`);
-    const detail = [`fingerprint ${fingerprintConfig(after)}`, ...changes].join('; ');
-    const entry = { action: 'configuration.change', outcome: 'SUCCEEDED', detail } as const;
-    await this.#lasting.audit.append(entry, { actor: GATEWAY_ACTOR, requestId: null });
   }
 
   #start(generation: Generation): void {

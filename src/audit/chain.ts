@@ -5,7 +5,7 @@ import { GATEWAY_ACTOR } from '../domain/audit.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { AuditChainRow, AuditEventRow, StorageTables } from '../storage/tables.ts';
 import { chainEvent, completeEvent, type UnchainedEvent } from './event-hash.ts';
-import type { ChainEnds, ChainSigner } from './signature.ts';
+import type { ChainEnds, ChainSigner, SignatureVerdict } from './signature.ts';
 
 type Database = Kysely<StorageTables>;
 
@@ -18,25 +18,58 @@ export interface ChainPlace {
   readonly hash: string;
 }
 
+/** The chain as a change of it finds it. */
+interface ChainAsFound {
+  readonly transaction: Transaction<StorageTables>;
+  readonly row: AuditChainRow;
+  readonly verdict: SignatureVerdict;
+}
+
+/** What is to become of it: another beginning (null: it stays), and what is appended. */
+interface ChainChange<T> {
+  readonly result: T;
+  readonly base: ChainPlace | null;
+  readonly events: readonly UnchainedEvent[];
+}
+
 /**
  * Appends the events in one transaction and gives the place of the last. Where the chain was signed by nobody who has a
  * secret of the gateway's, an event that says so comes first, and stays: what is appended later must not vouch for it.
  */
 export async function appendToChain(
-  { db, kind }: Storage,
+  storage: Storage,
   signer: ChainSigner,
   events: readonly UnchainedEvent[],
 ): Promise<ChainPlace> {
+  const { head } = await changeChain(storage, signer, async () => ({ result: null, base: null, events }));
+  return head;
+}
+
+/** Changes the chain in one transaction, which nobody else changes meanwhile; `head` is its end afterwards. */
+export async function changeChain<T>(
+  { db, kind }: Storage,
+  signer: ChainSigner,
+  decide: (found: ChainAsFound) => Promise<ChainChange<T>>,
+): Promise<{ readonly result: T; readonly head: ChainPlace }> {
   return db.transaction().execute(async (transaction) => {
     const row = await lockChain(transaction, kind);
-    const chained = chainAll(row, isProven(row, signer) ? events : [describeUnproven(row), ...events]);
+    const verdict = signer.verify(row);
+    const change = await decide({ transaction, row, verdict });
+    const isProven = verdict === 'SIGNED' || verdict === 'UNSIGNED';
+    const before = { sequence: row.head_sequence, hash: row.head_hash };
+    if (change.events.length === 0) return { result: change.result, head: before };
+    const chained = chainAll(before, isProven ? change.events : [describeUnproven(row), ...change.events]);
     for (let from = 0; from < chained.length; from += MAX_ROWS_A_STATEMENT) {
       const rows = chained.slice(from, from + MAX_ROWS_A_STATEMENT).map(toRow);
       await transaction.insertInto('audit_events').values(rows).execute();
     }
-    const last = chained.at(-1) ?? { sequence: row.head_sequence, hash: row.head_hash };
-    await writeEnds(transaction, signer, { ...endsOf(row), head_sequence: last.sequence, head_hash: last.hash });
-    return { sequence: last.sequence, hash: last.hash };
+    const { sequence, hash } = chained.at(-1) ?? before;
+    const base = change.base ?? { sequence: row.base_sequence, hash: row.base_hash };
+    await writeEnds(transaction, signer, {
+      ...{ base_sequence: base.sequence, base_hash: base.hash },
+      ...{ head_sequence: sequence, head_hash: hash },
+    });
+    return { result: change.result, head: { sequence, hash } };
   });
 }
 
@@ -62,15 +95,6 @@ export function readChain(db: Database): Promise<AuditChainRow> {
   return db.selectFrom('audit_chain').selectAll().where('id', '=', 1).executeTakeFirstOrThrow();
 }
 
-function endsOf({ base_sequence, base_hash, head_sequence, head_hash }: AuditChainRow): ChainEnds {
-  return { base_sequence, base_hash, head_sequence, head_hash };
-}
-
-function isProven(row: AuditChainRow, signer: ChainSigner): boolean {
-  const verdict = signer.verify(row);
-  return verdict === 'SIGNED' || verdict === 'UNSIGNED';
-}
-
 function describeUnproven({ head_sequence }: AuditChainRow): UnchainedEvent {
   return completeEvent(
     {
@@ -84,8 +108,8 @@ function describeUnproven({ head_sequence }: AuditChainRow): UnchainedEvent {
   );
 }
 
-function chainAll(row: AuditChainRow, events: readonly UnchainedEvent[]): AuditEvent[] {
-  let previous: ChainPlace = { sequence: row.head_sequence, hash: row.head_hash };
+function chainAll(before: ChainPlace, events: readonly UnchainedEvent[]): AuditEvent[] {
+  let previous = before;
   return events.map((event) => {
     const chained = chainEvent(event, previous);
     previous = chained;

@@ -53,24 +53,25 @@ export function chainEvent(
  * program.
  */
 export function hashEvent(event: Omit<AuditEvent, 'hash'>): string {
-  return hash(
-    'sha256',
-    canonicalize({
-      action: event.action,
-      actor: event.actor,
-      at: event.atMs,
-      detail: event.detail,
-      occurrences: event.occurrences,
-      outcome: event.outcome,
-      previousHash: event.previousHash,
-      registryName: event.registryName,
-      requestId: event.requestId,
-      sequence: event.sequence,
-      template: event.template,
-      version: event.version,
-    }),
-    'hex',
-  );
+  return hash('sha256', canonicalize(toMembers(event)), 'hex');
+}
+
+/** What is hashed, in its order. */
+export function toMembers(event: Omit<AuditEvent, 'hash'>): Readonly<Record<string, string | number | null>> {
+  return {
+    action: event.action,
+    actor: event.actor,
+    at: event.atMs,
+    detail: event.detail,
+    occurrences: event.occurrences,
+    outcome: event.outcome,
+    previousHash: event.previousHash,
+    registryName: event.registryName,
+    requestId: event.requestId,
+    sequence: event.sequence,
+    template: event.template,
+    version: event.version,
+  };
 }
 
 /** Canonical JSON of an object of texts, whole numbers and nulls. */

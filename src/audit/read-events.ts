@@ -8,6 +8,11 @@ import type { AuditCursors } from './cursor.ts';
 
 type EventsQuery<Output> = SelectQueryBuilder<StorageTables, 'audit_events', Output>;
 
+/** Whatever was done by whom. */
+export const ALL_EVENTS: AuditCriteria = {
+  ...{ actor: null, action: null, registryName: null, template: null, sinceMs: null, untilMs: null },
+};
+
 export interface PageRequest {
   readonly criteria: AuditCriteria;
   readonly first: number;

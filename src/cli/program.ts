@@ -1,6 +1,7 @@
 /** The command line: which command does what. Each command's file is loaded when it is called. */
 import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
+import type { AuditListOptions, AuditVerifyOptions } from './audit.ts';
 import { EXIT_DONE, EXIT_USAGE, type Host } from './host.ts';
 import type { KeyOptions } from './keys-create.ts';
 
@@ -62,7 +63,48 @@ function createProgram(host: Host, setExitCode: (code: number) => void): Command
     });
   addCacheCommands(program, host, setExitCode);
   addKeyCommands(program, host, setExitCode);
+  addAuditCommands(program, host, setExitCode);
   return program;
+}
+
+function addAuditCommands(program: Command, host: Host, setExitCode: (code: number) => void): void {
+  const audit = program
+    .command('audit')
+    .description('the audit trail, of the configuration that MARKETPLACE_CONFIG names');
+  const format = () => new Option('--format <format>', 'what is printed').choices(['table', 'json']).default('table');
+  audit
+    .command('verify')
+    .description('say whether it is as it was written, and end with 1 where it is not')
+    .option('--from <sequence>', 'take the events before this one for granted')
+    .option('--expect <sequence:hash>', 'a place that was noted elsewhere, which must be in it')
+    .addOption(format())
+    .action(async (options: AuditVerifyOptions) => {
+      const { verifyAudit } = await import('./audit.ts');
+      setExitCode(await verifyAudit(options, host));
+    });
+  audit
+    .command('list')
+    .description('print the newest events, the newest first')
+    .option('--actor <actor>', 'who did it')
+    .option('--action <action>', 'what was done')
+    .option('--registry <name>', 'the registry it concerned')
+    .option('--template <name>', 'the template it concerned')
+    .option('--since <time>', 'from this time on')
+    .option('--until <time>', 'before this time')
+    .option('--limit <count>', 'how many at most', '50')
+    .addOption(format())
+    .action(async (options: AuditListOptions) => {
+      const { listAudit } = await import('./audit.ts');
+      setExitCode(await listAudit(options, host));
+    });
+  audit
+    .command('export')
+    .description('print each event as a line of JSON, the oldest first')
+    .option('--from <sequence>', 'begin with this one')
+    .action(async (options: { readonly from?: string }) => {
+      const { exportAudit } = await import('./audit.ts');
+      setExitCode(await exportAudit(options, host));
+    });
 }
 
 function addKeyCommands(program: Command, host: Host, setExitCode: (code: number) => void): void {

@@ -1,5 +1,4 @@
 /** What is other in one configuration than in another. */
-import { createHmac } from 'node:crypto';
 import type { Config } from '../config/config.ts';
 
 /** Keys of the configuration, and variables, that are looked at once, when the process starts. */
@@ -42,8 +41,10 @@ export function describeChange(before: Config, after: Config) {
   };
 }
 
-/** The same text for equal configurations alone; nothing of one, not even of a guess at it, can be read off it. */
-export function fingerprintConfig(config: Config): string {
-  const [secret = ''] = config.server.secrets;
-  return createHmac('sha256', secret).update(JSON.stringify(config)).digest('hex');
+/** The same in words, for the record: "added: hub", "other parts: auth, server". */
+export function listChanges(before: Config, after: Config): readonly string[] {
+  const { parts, ...registries } = describeChange(before, after);
+  return Object.entries({ ...registries, 'other parts': parts })
+    .filter(([, names]) => names.length > 0)
+    .map(([what, names]) => `${what}: ${names.join(', ')}`);
 }

@@ -80,7 +80,10 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
   {
     area: 'src/audit/',
     promise: 'keeps a record over the storage, and knows neither who asks for it nor over which protocol',
-    may: ['src/domain/', 'src/storage/', 'src/config/config.ts', 'kysely', 'node:crypto'],
+    may: [
+      ...['src/domain/', 'src/storage/', 'src/config/config.ts', 'kysely'],
+      ...['node:crypto', 'node:fs', 'node:fs/promises', 'node:path'],
+    ],
   },
   {
     area: 'src/warming/',
@@ -141,6 +144,8 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
     may: [
       ...[
         'src/gateway.ts',
+        'src/audit/',
+        'src/domain/',
         'src/config/',
         'src/live/',
         'src/cluster/worker-bus.ts',

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { fromRow } from '../../src/audit/chain.ts';
 import { hashEvent } from '../../src/audit/event-hash.ts';
+import { ALL_EVENTS } from '../../src/audit/read-events.ts';
 import { StoredTrail } from '../../src/audit/stored-trail.ts';
 import type { AuditCriteria, AuditEvent } from '../../src/domain/audit.ts';
 import { AuditUnavailable } from '../../src/domain/audit.ts';
@@ -10,17 +11,11 @@ import type { Storage } from '../../src/storage/storage.ts';
 import { startPostgres, type TestPostgres } from '../helpers/postgres.ts';
 import { createDatabase, type DatabaseKind, QUIET, SECRET } from './databases.ts';
 
-const ALL: AuditCriteria = {
-  actor: null,
-  action: null,
-  registryName: null,
-  template: null,
-  sinceMs: null,
-  untilMs: null,
-};
+const ALL = ALL_EVENTS;
 const ORIGIN = { actor: 'tester', requestId: 'request-1' };
 
-const openTrail = (storage: Storage, secrets = [SECRET]) => new StoredTrail({ storage, secrets, log: QUIET });
+const openTrail = (storage: Storage, now: () => number = Date.now) =>
+  new StoredTrail({ storage, settings: { secrets: [SECRET], retentionMs: null }, anchorPath: null, log: QUIET, now });
 
 async function listEvents({ db }: Storage): Promise<AuditEvent[]> {
   return (await db.selectFrom('audit_events').selectAll().orderBy('sequence').execute()).map(fromRow);
@@ -131,7 +126,7 @@ describe.each<DatabaseKind>(['sqlite', 'postgres'])('the audit trail in %s', (ki
     await using database = await createDatabase(kind, postgres);
     const storage = await database.open();
     let nowMs = 60_000 * 1_000;
-    const trail = new StoredTrail({ storage, secrets: [SECRET], log: QUIET, now: () => nowMs });
+    const trail = openTrail(storage, () => nowMs);
     const view = { action: 'template.view', registryName: 'uni', outcome: 'SUCCEEDED' } as const;
     for (let time = 0; time < 1_000; time += 1) trail.count(view, 'one');
     trail.count(view, 'other');
@@ -190,7 +185,7 @@ describe.each<DatabaseKind>(['sqlite', 'postgres'])('the audit trail in %s', (ki
     await using database = await createDatabase(kind, postgres);
     const storage = await database.open();
     let nowMs = 1_000;
-    const trail = new StoredTrail({ storage, secrets: [SECRET], log: QUIET, now: () => nowMs });
+    const trail = openTrail(storage, () => nowMs);
     for (const actor of ['one', 'other']) {
       for (const template of ['a', 'b']) {
         const entry = { action: 'content.download', registryName: 'uni', template, outcome: 'SUCCEEDED' } as const;

@@ -246,4 +246,24 @@ describe('another configuration', () => {
     await served.reload([members], { server: { limits: { depth: 3 } } });
     expect((await served.ask(SEARCH, page)).errors).toMatchObject([{ extensions: { code: 'QUERY_TOO_COMPLEX' } }]);
   });
+
+  it('is on record before it takes over, once, however often the same one is read', async () => {
+    await using registry = await startFaultyRegistry({ rows: rowsOf('one', 3) });
+    const members = membersOf('one', registry);
+    // The SHA-256 of "secret".
+    const sha256 = '2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b';
+    const auth = { apiKeys: [{ id: 'otto', sha256, roles: ['auditor'] }] };
+    await using served = await serveChanging([members], { auth });
+    await served.reload([members], { auth });
+    await served.reload([members], { auth, server: { limits: { depth: 9 } } });
+    await served.reload([members], { auth, server: { limits: { depth: 9 } } });
+    await served.reload([members], { auth });
+    const query = '{ auditEvents { nodes { actor action outcome detail } } }';
+    const { data } = await served.ask(query, {}, { 'x-api-key': 'secret' });
+    const { nodes } = (data as { auditEvents: { nodes: { detail: string }[] } }).auditEvents;
+    const change = { actor: 'gateway', action: 'configuration.change', outcome: 'SUCCEEDED' };
+    expect(nodes).toMatchObject([change, change, change]);
+    expect(nodes[0]?.detail).toBe(nodes[2]?.detail);
+    expect(nodes[0]?.detail).not.toBe(nodes[1]?.detail);
+  });
 });

@@ -52,7 +52,10 @@ async function readEvents(
 ): Promise<Connection> {
   const { data, errors } = await ask(EVENTS, variables, bearer(key));
   expect(errors).toEqual([]);
-  return (data as { auditEvents: Connection }).auditEvents;
+  const connection = (data as { auditEvents: Connection }).auditEvents;
+  // The start of the gateway, which is the oldest event there is.
+  const nodes = connection.nodes.filter(({ action }) => action !== 'configuration.change');
+  return { ...connection, nodes };
 }
 
 async function serve() {
@@ -143,9 +146,10 @@ describe('the audit trail of a gateway', () => {
     await fetchContent('lab/lab-00/1.0.0', KEYS.physicist);
     await fetchContent('open/open-00/1.0.0', KEYS.physicist);
     const registriesOf = ({ nodes }: Connection) => nodes.map(({ registryName }) => registryName);
-    const seen = await readEvents(served);
+    const filter = { action: 'content.download' };
+    const seen = await readEvents(served, { filter });
     expect([registriesOf(seen), seen.totalCount]).toEqual([['open'], 1]);
-    const all = await readEvents(served, {}, KEYS.physicist);
+    const all = await readEvents(served, { filter }, KEYS.physicist);
     expect([registriesOf(all), all.totalCount]).toEqual([['open', 'lab'], 2]);
     const named = await served.ask(EVENTS, { filter: { registry: 'lab' } }, bearer(KEYS.auditor));
     const unknown = await served.ask(EVENTS, { filter: { registry: 'bal' } }, bearer(KEYS.auditor));
@@ -156,11 +160,12 @@ describe('the audit trail of a gateway', () => {
   it('is read in pages, newest first, by cursors that open nothing else', async () => {
     await using served = await serve();
     for (let index = 0; index < 5; index += 1) await fetch(`${served.origin}/content/open/open-0${index % 3}/1.0.0`);
-    const first = await readEvents(served, { first: 2 });
+    const filter = { action: 'content.download' };
+    const first = await readEvents(served, { first: 2, filter });
     expect(first).toMatchObject({ totalCount: 5, pageInfo: { hasNextPage: true, hasPreviousPage: false } });
-    const second = await readEvents(served, { first: 2, after: first.pageInfo.endCursor });
+    const second = await readEvents(served, { first: 2, after: first.pageInfo.endCursor, filter });
     expect(second).toMatchObject({ totalCount: 5, pageInfo: { hasNextPage: true, hasPreviousPage: true } });
-    const third = await readEvents(served, { first: 2, after: second.pageInfo.endCursor });
+    const third = await readEvents(served, { first: 2, after: second.pageInfo.endCursor, filter });
     expect(third.pageInfo.hasNextPage).toBe(false);
     const nodes = [first, second, third].flatMap((page) => page.nodes);
     expect(nodes.map(({ template }) => template)).toEqual(['open-01', 'open-00', 'open-02', 'open-01', 'open-00']);

@@ -35,6 +35,7 @@ export interface ServeRegistriesOptions {
   readonly dataDirectory?: string;
   /** Further members of the configuration. */
   readonly document?: Record<string, unknown>;
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** Starts everything and waits until each registry was tried once. */
@@ -60,7 +61,10 @@ export async function serveRegistries(options: ServeRegistriesOptions): Promise<
         ...(options.auth && { auth: options.auth }),
         ...options.document,
       },
-      options.dataDirectory === undefined ? {} : { dataDirectory: options.dataDirectory },
+      {
+        ...(options.dataDirectory !== undefined && { dataDirectory: options.dataDirectory }),
+        ...(options.environment && { environment: options.environment }),
+      },
     );
   const config = configure();
   const logLines: Record<string, unknown>[] = [];

@@ -1,0 +1,36 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startPostgres, type TestPostgres } from '../helpers/postgres.ts';
+import { serveRegistries, wireTemplates } from './serve-registries.ts';
+
+let postgres: TestPostgres | null = null;
+beforeAll(async () => {
+  postgres = await startPostgres();
+}, 60_000);
+afterAll(() => postgres?.[Symbol.asyncDispose]());
+
+describe('while the database is down', () => {
+  it('searches go on, what has to be on record is refused, and all is well again when it is back', {
+    timeout: 60_000,
+  }, async ({ skip }) => {
+    const database = postgres;
+    if (database === null || process.env.DATABASE_URL_TEST) return skip();
+    await using served = await serveRegistries({
+      catalogs: { open: wireTemplates('open', 3) },
+      environment: { DATABASE_URL: await database.createDatabase() },
+    });
+    const fetchContent = () => fetch(`${served.origin}/content/open/open-01/1.0.0`);
+    expect((await fetchContent()).status).toBe(200);
+    await database.stop();
+    const search = await served.ask('{ search { partial nodes { name } } }');
+    expect(search).toMatchObject({ errors: [], data: { search: { partial: false } } });
+    expect((await served.ask('{ template(name: "open-01") { name } }')).errors).toEqual([]);
+    const refused = await fetchContent();
+    expect([refused.status, await refused.json()]).toMatchObject([503, { error: { code: 'AUDIT_UNAVAILABLE' } }]);
+    expect((await served.ask('mutation { invalidateCache(input: {}) { removed } }')).errors[0]?.extensions.code).toBe(
+      'UNAUTHENTICATED',
+    );
+    expect(served.logLines.filter(({ msg }) => msg === 'the audit trail cannot be written or read')).toHaveLength(1);
+    await database.start();
+    await expect.poll(async () => (await fetchContent()).status, { timeout: 15_000 }).toBe(200);
+  });
+});

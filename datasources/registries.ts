@@ -5,6 +5,7 @@ import type { RegistryFailure } from '../src/domain/errors.ts';
 import type { HealthChange, RegistrySource } from '../src/domain/registry.ts';
 import type { CallTracer } from '../src/domain/trace.ts';
 import { isGoodAnswer, RegistryMeter } from '../src/telemetry/registry-metrics.ts';
+import { followNews, type Sharing, tellCircuit, tellHealth, tellPause } from './cluster-news.ts';
 import { HealthMonitor } from './health/monitor.ts';
 import { openUpstream } from './http/chain.ts';
 import type { UpstreamObserver } from './http/layer.ts';
@@ -28,6 +29,8 @@ export interface OpenRegistriesOptions {
   readonly now?: () => number;
   /** Keeps their answers, and those of others perhaps: it is not closed with these. */
   readonly cache?: AnswerCache;
+  /** What is shared with other processes; null: this is the only one. */
+  readonly sharing?: Sharing | null;
   /** Follows the calls; null: nobody does. */
   readonly tracer?: CallTracer | null;
   /** Stands for the system's resolver. */
@@ -170,16 +173,17 @@ function prepareRegistry(
     },
     onRetry: () => meter.onRetry(),
     onRateLimitRefusal: () => meter.onRateLimitRefusal(),
-    onCircuitChange: (circuit) => {
+    onPause: (durationMs) => tellPause(options.sharing, upstream.identity, durationMs),
+    onCircuitChange: (circuit, isDiscovery) => {
       const { operation, state } = circuit;
+      if (isDiscovery) tellCircuit(options.sharing, upstream.identity, circuit);
       meter.onCircuitChange(circuit);
       options.logger?.warn({ registry: config.name, operation, state }, 'the circuit of a registry changed');
       for (const health of healthListeners) health.noteCircuitChange(circuit);
     },
   };
   const upstream = openUpstream(config, {
-    cache,
-    observer,
+    ...{ cache, observer, lender: options.sharing?.lender ?? null },
     tracer: options.tracer ?? null,
     ...(options.lookup && { lookup: options.lookup }),
   });
@@ -202,10 +206,12 @@ function startRegistry({ config, meter, upstream, healthListeners }: Prepared, o
     warn: (detail, message) => options.logger?.warn(detail, message),
     onChange: (change) => {
       logHealthChange(change, options);
+      tellHealth(options.sharing, upstream.identity, change);
       for (const listener of listeners) listener(change);
     },
   });
   healthListeners.push(health);
+  const endNews = followNews(options.sharing, upstream, () => health.checkSoon());
   let latest: { readonly settings: string; readonly source: RegistrySource } | null = null;
   return {
     config,
@@ -228,6 +234,7 @@ function startRegistry({ config, meter, upstream, healthListeners }: Prepared, o
     },
     whenTriedOnce: () => health.whenTriedOnce(),
     async close() {
+      endNews();
       health.close();
       await upstream.close();
     },

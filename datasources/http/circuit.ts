@@ -73,6 +73,11 @@ export class Circuits {
     for (const circuit of this.#circuits.values()) circuit.close();
   }
 
+  /** Another process has found that calls fail, or that they do no longer: the next call is tried, and decides. */
+  tryNext(operation: CallOperation, found: 'OPEN' | 'CLOSED'): void {
+    this.#circuits.get(operation)?.tryNext(found);
+  }
+
   /** No call goes through any more. */
   shutDown(): void {
     for (const circuit of this.#circuits.values()) circuit.shutDown();
@@ -90,10 +95,19 @@ export class Circuits {
 
 class Circuit {
   readonly #breaker: CircuitBreaker<[UpstreamRequest], UpstreamResponse>;
+  readonly #next: Handler;
+  readonly #resetTimeoutMs: number;
   #view: CircuitView;
+  /** One call decides. ASKED: the next one. RUNNING: it is under way, and the others are refused. */
+  #trial: 'NONE' | 'ASKED' | 'RUNNING' = 'NONE';
+  #trialUntilMs = 0;
+  /** Its opening was this process's discovery; so is its closing then. */
+  #isDiscovery = false;
 
   constructor(operation: CallOperation, next: Handler, options: RegistryConfig['circuit'], observer: UpstreamObserver) {
     this.#view = { operation, state: 'CLOSED', sinceMs: Date.now(), nextAttemptAtMs: null };
+    this.#next = next;
+    this.#resetTimeoutMs = options.resetTimeout;
     this.#breaker = new CircuitBreaker(next, {
       // Time is the timeout layer's alone; opossum's cache, coalescing, capacity and abort controller stay off.
       timeout: false,
@@ -109,8 +123,10 @@ class Circuit {
     const enter = (state: CircuitView['state']): void => {
       const nowMs = Date.now();
       const nextAttemptAtMs = state === 'OPEN' ? nowMs + options.resetTimeout : null;
+      const wasClosed = this.#view.state === 'CLOSED';
+      if (wasClosed) this.#isDiscovery = this.#trial !== 'RUNNING';
       this.#view = { operation, state, sinceMs: nowMs, nextAttemptAtMs };
-      observer.onCircuitChange(this.#view);
+      observer.onCircuitChange(this.#view, this.#isDiscovery && (wasClosed || state === 'CLOSED'));
     };
     this.#breaker.on('open', () => enter('OPEN'));
     this.#breaker.on('halfOpen', () => enter('HALF_OPEN'));
@@ -128,11 +144,37 @@ class Circuit {
 
   /** Open, or half open with its one probe under way. */
   refuses(): boolean {
-    return !this.#breaker.closed && !this.#breaker.pendingClose && !this.isShut;
+    if (this.#trial === 'RUNNING') return true;
+    return !this.#breaker.closed && !this.#breaker.pendingClose && !this.isShut && !this.#isTried();
   }
 
   fire(request: UpstreamRequest): Promise<UpstreamResponse> {
-    return this.#breaker.fire(request);
+    return this.#isTried() ? this.#try(request) : this.#breaker.fire(request);
+  }
+
+  tryNext(found: 'OPEN' | 'CLOSED'): void {
+    if (this.isShut || this.#trial !== 'NONE' || this.#breaker.closed === (found === 'CLOSED')) return;
+    this.#trial = 'ASKED';
+    this.#trialUntilMs = performance.now() + this.#resetTimeoutMs;
+  }
+
+  #isTried(): boolean {
+    if (this.#trial === 'ASKED' && performance.now() > this.#trialUntilMs) this.#trial = 'NONE';
+    return this.#trial === 'ASKED';
+  }
+
+  async #try(request: UpstreamRequest): Promise<UpstreamResponse> {
+    this.#trial = 'RUNNING';
+    try {
+      const response = await this.#next(request);
+      if (!this.#breaker.closed) this.close();
+      return response;
+    } catch (error) {
+      if (this.#breaker.closed && speaksOfRegistry(error)) this.open();
+      throw error;
+    } finally {
+      this.#trial = 'NONE';
+    }
   }
 
   open(): void {

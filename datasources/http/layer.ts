@@ -99,5 +99,8 @@ export interface UpstreamObserver {
   onRetry(): void;
   /** Refused by the limiter, without asking. */
   onRateLimitRefusal(): void;
-  onCircuitChange(circuit: CircuitView): void;
+  /** `isDiscovery`: these calls have shown it, and not what another process has said, or the next try of an open circuit. */
+  onCircuitChange(circuit: CircuitView, isDiscovery: boolean): void;
+  /** The registry asked to be left alone. */
+  onPause(durationMs: number): void;
 }

@@ -57,7 +57,10 @@ export function openLastingParts(
     tracing,
     cache,
     cluster,
-    registries: new RegistryPool({ logger: log, cache, tracer: tracing?.calls ?? null }),
+    registries: new RegistryPool({
+      ...{ logger: log, cache, tracer: tracing?.calls ?? null },
+      sharing: cluster && { lender: cluster.budgets, bus: cluster },
+    }),
     learnt: new Learnt(),
     usage,
     saveUsage: async () => {

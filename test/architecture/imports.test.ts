@@ -44,6 +44,11 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
     may: ['datasources/rest-registry.ts', 'datasources/wire-values.ts', 'src/domain/'],
   })),
   {
+    area: 'datasources/cluster-news.ts',
+    promise: 'tells other processes of registries, whatever way they are told by',
+    may: ['datasources/http/', 'src/cluster/event-bus.ts', 'src/domain/'],
+  },
+  {
     area: 'datasources/registries.ts',
     promise: 'joins the kinds with the http layers, the cache and the metrics',
     may: ['datasources/', 'src/domain/', 'src/config/config.ts', 'src/cache/', 'src/telemetry/', 'node:net'],

@@ -129,6 +129,7 @@ describe('what is known of documents', () => {
     const counted: (readonly string[])[] = [];
     const known = createPlannedDocuments({
       schema,
+      window: 50,
       maxCost: 5000,
       log: pino({ level: 'silent' }),
       countOperation: (codes) => counted.push(codes),

@@ -76,16 +76,18 @@ export async function createHandler({
 }: HandlerOptions): Promise<RequestHandler> {
   const { limits, introspection, suggestions, search, cache, strictTransportSecurity } = config.server;
   const { schema, metrics, persisted, usedSignatures, requests } = state;
+  const { window } = search;
   const { countOperation } = metrics;
-  const planned = createPlannedDocuments({ schema, maxCost: limits.cost, log, countOperation });
+  const planned = createPlannedDocuments({ schema, maxCost: limits.cost, window, log, countOperation });
   const apollo = createApollo({
-    ...{ schema, introspection, suggestions, maxCost: limits.cost, log, countOperation },
+    ...{ schema, introspection, suggestions, maxCost: limits.cost, window, log, countOperation },
     learnDocument: planned.learn,
   });
   await apollo.start();
   const readiness = { isReady: () => state.isReady, isDraining: () => state.isDraining };
   const finished = cache.responses === null ? null : new FinishedAnswers(cache.responses, state.finishedUse);
-  const tokens = takeTokenVerifier(config.auth.jwt, state, log);
+  const keepsTokens = config.registries.some(({ credentials }) => credentials?.type === 'passthrough');
+  const tokens = takeTokenVerifier(config.auth.jwt, keepsTokens, state, log);
   const authenticateBy = createAuthenticator(config.auth, tokens?.part ?? null);
   const authenticate = (request: IncomingMessage) => authenticateBy(readCredentials(request));
   const gateway = {
@@ -206,9 +208,14 @@ function countViews(audit: AuditTrail, caller: Caller, views: OperationRecord['v
 }
 
 /** The one before, with its keys and the tokens that it has verified, where its settings are the same. */
-function takeTokenVerifier(jwt: Config['auth']['jwt'], { tokenVerifiers }: ServerState, log: Logger) {
+function takeTokenVerifier(
+  jwt: Config['auth']['jwt'],
+  keepsTokens: boolean,
+  { tokenVerifiers }: ServerState,
+  log: Logger,
+) {
   if (jwt === null) return null;
-  const settings = { jwt, keepsTokens: false };
+  const settings = { jwt, keepsTokens };
   return tokenVerifiers.take(settings, () => openTokenVerifier({ ...settings, log }));
 }
 

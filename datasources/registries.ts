@@ -30,6 +30,8 @@ export interface OpenRegistriesOptions {
   readonly cache?: AnswerCache;
   /** Follows the calls; null: nobody does. */
   readonly tracer?: CallTracer | null;
+  /** Told of each request that carries a registry's credentials, in the scope of whoever causes it. */
+  readonly onCredentialsUsed?: (registryName: string) => void;
   /** Stands for the system's resolver. */
   readonly lookup?: LookupFunction;
 }
@@ -181,6 +183,7 @@ function prepareRegistry(
     cache,
     observer,
     tracer: options.tracer ?? null,
+    ...(options.onCredentialsUsed && { onCredentialsUsed: options.onCredentialsUsed }),
     ...(options.lookup && { lookup: options.lookup }),
   });
   return { config, meter, upstream, healthListeners };

@@ -4,11 +4,13 @@ import type { Logger } from 'pino';
 import type { ConfigState } from '../resolvers/context.ts';
 import { fingerprintConfig, openAudit, trailSettingsOf } from './audit/open-audit.ts';
 import type { Config } from './config/config.ts';
+import { GATEWAY_ACTOR } from './domain/audit.ts';
 import type { WarmedFederation } from './federation/warming.ts';
 import { type Generation, openGeneration } from './live/generation.ts';
 import { joinRegistries } from './live/join-registries.ts';
 import { openLastingParts, type ServingParts } from './live/lasting-parts.ts';
 import { createServerState, type ServerState } from './server/server-state.ts';
+import { readScope } from './telemetry/request-scope.ts';
 import type { Tracing } from './telemetry/request-trace.ts';
 
 export { readRecordedUsage } from './live/lasting-parts.ts';
@@ -46,7 +48,12 @@ export interface GatewayOverrides {
  */
 export async function createGateway(config: Config, { log, tracing = null }: GatewayOverrides): Promise<Gateway> {
   const audit = await openAudit(config, log);
-  const lasting = { ...openLastingParts(config, log, tracing), audit: audit.trail };
+  const { trail } = audit;
+  const noteCredentials = (registryName: string) => {
+    const entry = { action: 'credentials.use', registryName, outcome: 'SUCCEEDED' } as const;
+    trail.count(entry, readScope()?.actor ?? GATEWAY_ACTOR);
+  };
+  const lasting = { ...openLastingParts(config, log, tracing, noteCredentials), audit: trail };
   const close = async () => {
     await lasting.close();
     await audit.close();

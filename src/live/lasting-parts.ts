@@ -39,11 +39,15 @@ export interface ServingParts extends LastingParts {
   readonly audit: StoredTrail;
 }
 
-/** Opens them as the first configuration says. Never throws: where the data directory cannot be used, memory is. */
+/**
+ * Opens them as the first configuration says. Never throws: where the data directory cannot be used, memory is.
+ * `onCredentialsUsed`: told of each request that carries a registry's credentials, in the scope of whoever causes it.
+ */
 export function openLastingParts(
   { dataDirectory, redisUrl, server }: Config,
   log: Logger,
   tracing: Tracing | null,
+  onCredentialsUsed: (registryName: string) => void = () => undefined,
 ): LastingParts {
   const { memory, disk } = server.cache;
   const file = disk === null ? null : { path: join(dataDirectory, CACHE_FILE), maxBytes: disk };
@@ -57,7 +61,7 @@ export function openLastingParts(
     tracing,
     cache,
     cluster,
-    registries: new RegistryPool({ logger: log, cache, tracer: tracing?.calls ?? null }),
+    registries: new RegistryPool({ logger: log, cache, tracer: tracing?.calls ?? null, onCredentialsUsed }),
     learnt: new Learnt(),
     usage,
     saveUsage: async () => {

@@ -3,10 +3,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Credentials } from '../access/authenticate.ts';
 import { isDenial } from '../access/errors.ts';
+import { actorOf } from '../domain/audit.ts';
 import type { Caller } from '../domain/caller.ts';
 import type { Template } from '../domain/template.ts';
 import type { FederationView } from '../federation/answers.ts';
-import { runInScope } from '../telemetry/request-scope.ts';
+import { runForActor, runInScope } from '../telemetry/request-scope.ts';
 import type { Tracing } from '../telemetry/request-trace.ts';
 import { internalError, translateError } from './client-errors.ts';
 import { answerContent } from './content-endpoint.ts';
@@ -58,7 +59,7 @@ export function createRoutes(options: RouteOptions): (request: IncomingMessage, 
       if (path === '/graphql') options.answerGraphql(exchange);
       else {
         const { requestId, trace } = exchange;
-        runInScope({ requestId, operationName: null, trace: trace?.scope ?? null }, () =>
+        runInScope({ requestId, operationName: null, actor: null, trace: trace?.scope ?? null }, () =>
           route(exchange, path, options),
         )
           .then((answer) => sendAnswer(exchange, answer))
@@ -97,7 +98,8 @@ async function route({ request, requestId }: GraphqlExchange, path: string, opti
     const record = async (template: Template) => {
       if (request.method === 'GET') await options.recordDownload(template, caller, requestId);
     };
-    return whenRead(request, () => answerContent(rest, request.headers, options.viewFor(caller), record));
+    const answer = () => answerContent(rest, request.headers, options.viewFor(caller), record);
+    return whenRead(request, () => runForActor(actorOf(caller), answer));
   }
   return whenRead(request, async () => {
     const page = await answerExplorer(path, request.headers);

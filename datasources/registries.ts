@@ -4,6 +4,7 @@ import type { RegistryConfig } from '../src/config/config.ts';
 import type { RegistryFailure } from '../src/domain/errors.ts';
 import type { HealthChange, RegistrySource } from '../src/domain/registry.ts';
 import type { CallTracer } from '../src/domain/trace.ts';
+import type { MeasuredRegistry } from '../src/telemetry/metrics-page.ts';
 import { isGoodAnswer, RegistryMeter } from '../src/telemetry/registry-metrics.ts';
 import { HealthMonitor } from './health/monitor.ts';
 import { openUpstream } from './http/chain.ts';
@@ -51,6 +52,8 @@ export interface OpenRegistries {
    * the function that ends it.
    */
   onHealthChange(listener: HealthListener): () => void;
+  /** All that was counted of each since the start, and how it does now. Calls nobody. */
+  readTotals(): readonly MeasuredRegistry[];
   /** Stops health checks and cuts every connection; calls that are under way fail. */
   close(): Promise<void>;
 }
@@ -116,6 +119,7 @@ export class RegistryPool {
       async whenTriedOnce() {
         await Promise.all(used.map(({ registry }) => registry.whenTriedOnce()));
       },
+      readTotals: () => used.map(({ registry }) => registry.readTotals()),
       onHealthChange(listener) {
         // Each call is a registration of its own, also of the same function.
         const registered: HealthListener = (change) => listener(change);
@@ -163,7 +167,7 @@ function prepareRegistry(
   const { cache } = options;
   const healthListeners: Pick<HealthMonitor, 'noteCall' | 'noteCircuitChange'>[] = [];
   const observer: UpstreamObserver = {
-    onCacheOutcome: (outcome) => meter.onCacheOutcome(outcome),
+    onCacheOutcome: (outcome, operation) => meter.onCacheOutcome(outcome, operation),
     onAttemptStart: () => meter.onAttemptStart(),
     onAttemptEnd: (tookMs, failure) => {
       meter.onAttemptEnd(tookMs, failure);
@@ -230,6 +234,11 @@ function startRegistry({ config, meter, upstream, healthListeners }: Prepared, o
       return source;
     },
     whenTriedOnce: () => health.whenTriedOnce(),
+    readTotals: () => ({
+      name: config.name,
+      totals: meter.readTotals(upstream.countQueued()),
+      health: health.read(),
+    }),
     async close() {
       health.close();
       await upstream.close();

@@ -13,11 +13,14 @@ export interface GatewayReading {
   readonly errorRate: number | null;
   /** The most frequent first. */
   readonly errors: readonly { readonly name: string; readonly count: number }[];
-  /** The most popular first, of all registries: to be narrowed to those that the caller may see. */
+  /** By outcome, the most frequent first. */
+  readonly installations: readonly { readonly name: string; readonly count: number }[];
+  /** The most popular first. */
   readonly popularTemplates: readonly {
     readonly name: string;
     readonly registryName: string;
     readonly views: number;
+    readonly installations: number;
   }[];
 }
 
@@ -53,7 +56,8 @@ export interface GatewayStatus {
   /** Whether there are registries that not everybody may see. */
   readonly isRestricted: boolean;
   readConfigState(): ConfigState;
-  readMetrics(windowMs: number): GatewayReading;
+  /** What comes of registries is left out as far as `maySee` says no of their names. */
+  readMetrics(windowMs: number, maySee: (registryName: string) => boolean): GatewayReading;
   /** null: this is the only process. */
   readSharing(): SharingView | null;
   countSearch(tookMs: number): void;

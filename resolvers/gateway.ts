@@ -63,10 +63,15 @@ function readCacheHitRate(view: FederationView, windowMs: number): number | null
   return hits + misses === 0 ? null : hits / (hits + misses);
 }
 
-function popularTemplates(reading: GatewayReading, { first }: { first: number | null }, { view }: RequestContext) {
-  const count = checkRange('first', first ?? 10, 1, MAX_POPULAR_TEMPLATES);
+function readMetrics(gateway: GatewayStatus, { window }: { window: MetricsWindow }, { view }: RequestContext) {
+  const windowMs = METRICS_WINDOW_MS[window];
   const visible = new Set(view.registries.map(({ source }) => source.info.name));
-  return reading.popularTemplates.filter(({ registryName }) => visible.has(registryName)).slice(0, count);
+  const reading = gateway.readMetrics(windowMs, (name) => visible.has(name));
+  return { ...reading, cacheHitRate: () => readCacheHitRate(view, windowMs) };
+}
+
+function popularTemplates(reading: GatewayReading, { first }: { first: number | null }) {
+  return reading.popularTemplates.slice(0, checkRange('first', first ?? 10, 1, MAX_POPULAR_TEMPLATES));
 }
 
 export const gatewayResolvers = {
@@ -77,10 +82,7 @@ export const gatewayResolvers = {
     startedAt: (gateway: GatewayStatus) => gateway.startedAtMs,
     health: (gateway: GatewayStatus, _: unknown, context: RequestContext) => readGatewayHealth(gateway, context),
     sharing: (gateway: GatewayStatus) => gateway.readSharing(),
-    metrics: (gateway: GatewayStatus, { window }: { window: MetricsWindow }, { view }: RequestContext) => {
-      const windowMs = METRICS_WINDOW_MS[window];
-      return { ...gateway.readMetrics(windowMs), cacheHitRate: () => readCacheHitRate(view, windowMs) };
-    },
+    metrics: readMetrics,
   },
   SharingHealth: {
     since: ({ sinceMs }: SharingView) => sinceMs,

@@ -10,8 +10,10 @@ import { type Generation, openGeneration } from './live/generation.ts';
 import { joinRegistries } from './live/join-registries.ts';
 import { openLastingParts, type ServingParts } from './live/lasting-parts.ts';
 import { createServerState, type ServerState } from './server/server-state.ts';
+import type { ProcessUsage } from './telemetry/process-usage.ts';
 import { readScope } from './telemetry/request-scope.ts';
 import type { Tracing } from './telemetry/request-trace.ts';
+import { openCounts } from './usage/open-counts.ts';
 
 export { readRecordedUsage } from './live/lasting-parts.ts';
 export type { WarmedFederation };
@@ -22,6 +24,8 @@ const SHARING_MS = 1_000;
 export interface Gateway {
   /** Answers one HTTP request; never throws. */
   handle(request: IncomingMessage, response: ServerResponse): void;
+  /** The same for the listener of `server.admin`. */
+  handleAdmin(request: IncomingMessage, response: ServerResponse): void;
   /**
    * Goes over to another configuration, between two requests. Those under way are answered by the one before. Rejects, and
    * stays as it is, when a registry's credentials cannot be used, or the change cannot be recorded in the audit trail. Call it
@@ -40,13 +44,18 @@ export interface GatewayOverrides {
   readonly log: Logger;
   /** null: nothing is traced. */
   readonly tracing?: Tracing | null;
+  /** What the process uses, for metrics; null: they do not tell. */
+  readonly readProcess?: (() => ProcessUsage) | null;
 }
 
 /**
  * Makes a gateway of a configuration. It listens nowhere: hand its `handle` to a server. Rejects when a registry's
  * credentials cannot be used, or the database cannot be opened; that a registry cannot be reached is no reason.
  */
-export async function createGateway(config: Config, { log, tracing = null }: GatewayOverrides): Promise<Gateway> {
+export async function createGateway(
+  config: Config,
+  { log, tracing = null, readProcess = null }: GatewayOverrides,
+): Promise<Gateway> {
   const audit = await openAudit(config, log);
   const { trail } = audit;
   const noteCredentials = (registryName: string) => {
@@ -54,12 +63,15 @@ export async function createGateway(config: Config, { log, tracing = null }: Gat
     trail.count(entry, readScope()?.actor ?? GATEWAY_ACTOR);
   };
   const lasting = { ...openLastingParts(config, log, tracing, noteCredentials), audit: trail };
+  const state = createServerState(() => lasting.cluster?.readState() ?? null, readProcess);
+  const closeCounts = await openCounts(config, { storage: audit.storage, metrics: state.metrics, log });
   const close = async () => {
     await lasting.close();
+    await closeCounts();
     await audit.close();
   };
   try {
-    const state = createServerState(() => lasting.cluster?.readState() ?? null);
+    state.servesMetricsApart = config.server.admin !== null;
     return new LiveGateway(await openGeneration(config, lasting, state), { ...lasting, close }, state);
   } catch (error) {
     await close();
@@ -90,6 +102,10 @@ class LiveGateway implements Gateway {
 
   readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
     this.#current.handle(request, response);
+  };
+
+  readonly handleAdmin = (request: IncomingMessage, response: ServerResponse): void => {
+    this.#current.handleAdmin(request, response);
   };
 
   async reload(config: Config): Promise<void> {

@@ -1,7 +1,11 @@
 /** Where the program begins, and the only file that touches the process. Without arguments it serves the gateway. */
 import { enableCompileCache } from 'node:module';
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import type { Host } from './cli/host.ts';
+
+/** How often the event loop is looked at: fifty times a second cost nothing that can be measured. */
+const EVENT_LOOP_RESOLUTION_MS = 20;
 
 // What was compiled and stripped of its types once is not so again: a quarter of the time to the first answer. Kept in the
 // checkout, since whoever can write to a shared folder could plant code there; without the right to write, it is left off.
@@ -30,8 +34,33 @@ const host: Host = {
   onStop(listener) {
     stop = listener;
   },
+  watchProcess,
   onReload: (listener) => void process.on('SIGHUP', listener),
 };
+
+/** The delay is measured by a timer of Node's own, outside of JavaScript; its resolution is no lateness. */
+function watchProcess() {
+  const delay = monitorEventLoopDelay({ resolution: EVENT_LOOP_RESOLUTION_MS });
+  delay.enable();
+  const toSeconds = (ns: number) => (Number.isFinite(ns) ? Math.max(0, ns / 1e9 - EVENT_LOOP_RESOLUTION_MS / 1e3) : 0);
+  return () => {
+    const { user, system } = process.cpuUsage();
+    const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
+    const eventLoopLag = {
+      meanSeconds: delay.count === 0 ? 0 : toSeconds(delay.mean),
+      p99Seconds: delay.count === 0 ? 0 : toSeconds(delay.percentile(99)),
+      maxSeconds: delay.count === 0 ? 0 : toSeconds(delay.max),
+    };
+    delay.reset();
+    return {
+      nodeVersion: process.version,
+      startedAtSeconds: performance.timeOrigin / 1e3,
+      ...{ cpuUserSeconds: user / 1e6, cpuSystemSeconds: system / 1e6 },
+      ...{ residentBytes: rss, heapUsedBytes: heapUsed, heapTotalBytes: heapTotal, externalBytes: external },
+      eventLoopLag,
+    };
+  };
+}
 
 const given = process.argv.slice(2);
 // Ended by force: whatever still ticks has nothing left to do, and must not keep a stopped gateway in the process list.

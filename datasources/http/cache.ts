@@ -86,7 +86,7 @@ export class CacheLayer {
     const response = this.#read(key, request, kept, isFresh ? 'HIT' : 'STALE', null);
     if (response === null) return null;
     if ((!isFresh || this.#refreshes.isDue(head, nowMs)) && !this.#flights.has(key)) this.#refresh(key, request, kept);
-    this.#options.observer.onCacheOutcome(response.cache);
+    this.#options.observer.onCacheOutcome(response.cache, request.operation);
     return response;
   }
 
@@ -282,13 +282,13 @@ export class CacheLayer {
       if (isFresh) response = this.#read(key, request, kept, 'HIT', null);
       else if (nowMs < kept.head.standInUntilMs) response = this.#read(key, request, kept, 'STALE', failure);
     }
-    observer.onCacheOutcome(response?.cache ?? 'MISS');
+    observer.onCacheOutcome(response?.cache ?? 'MISS', request.operation);
     return response;
   }
 
   /** What those who wait do with what they are told: one object for all of them. */
   readonly #outcomes: Outcomes = {
-    noteAnswer: (response) => this.#options.observer.onCacheOutcome(response.cache),
+    noteAnswer: (response, { operation }) => this.#options.observer.onCacheOutcome(response.cache, operation),
     standIn: (key, request, failure) => this.#standIn(key, request, failure),
     makeTimeout: () => new RegistryFailure('TIMEOUT', this.#options.registryName),
   };

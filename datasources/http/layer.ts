@@ -91,7 +91,7 @@ export type Layer = (next: Handler) => Handler;
 
 /** Told what happens; must not throw. The layers import no metrics, the metrics listen here. */
 export interface UpstreamObserver {
-  onCacheOutcome(outcome: CacheOutcome): void;
+  onCacheOutcome(outcome: CacheOutcome, operation: CallOperation): void;
   /** One attempt left for the registry. */
   onAttemptStart(): void;
   /** It ended; `failure` null: well. */

@@ -85,7 +85,7 @@ class Waiting {
 
 /** What callers do with what they are told: one object for all of them. */
 export interface Outcomes {
-  noteAnswer(response: UpstreamResponse): void;
+  noteAnswer(response: UpstreamResponse, request: UpstreamRequest): void;
   standIn(key: string, request: UpstreamRequest, failure: unknown): UpstreamResponse | null;
   makeTimeout(): unknown;
 }
@@ -117,7 +117,7 @@ export class Asking implements Caller {
   }
 
   answer(response: UpstreamResponse): void {
-    this.#outcomes.noteAnswer(response);
+    this.#outcomes.noteAnswer(response, this.#request);
     this.#resolve(response);
   }
 

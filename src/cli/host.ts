@@ -1,3 +1,5 @@
+import type { ProcessUsage } from '../telemetry/process-usage.ts';
+
 /** What a command may ask of the process it runs in, so that only the program's entry touches the process itself. */
 export interface Host {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -7,6 +9,8 @@ export interface Host {
   printErrorLine(line: string): void;
   /** Calls the listener once, when the process is asked to stop (SIGTERM, SIGINT). */
   onStop(listener: () => void): void;
+  /** Begins to watch what the process uses, and gives the function that reads it; absent: nobody can tell. */
+  watchProcess?(): () => ProcessUsage;
   /** Calls the listener whenever the process is asked to read its configuration again (SIGHUP). */
   onReload(listener: () => void): void;
 }

@@ -5,10 +5,10 @@ import type { Config } from '../config/config.ts';
 import { ConfigFaults } from '../config/faults.ts';
 import { demoConfig } from '../config/load.ts';
 import { listSecrets } from '../config/secrets.ts';
-import { createGateway } from '../gateway.ts';
+import { createGateway, type Gateway } from '../gateway.ts';
 import { ConfigSource } from '../live/config-source.ts';
 import { Reloader } from '../live/reloader.ts';
-import { listen } from '../server/listen.ts';
+import { type Listener, listen } from '../server/listen.ts';
 import { createLogger, SecretMask } from '../telemetry/logger.ts';
 import { openTracing } from '../telemetry/tracing.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, type Host } from './host.ts';
@@ -17,6 +17,8 @@ import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, type Host } from './host.ts';
 const DRAIN_MS = 10_000;
 /** How long a connection stays open then that nothing is asked by. */
 const IDLE_MS = 500;
+/** A scrape that is under way is soon over. */
+const ADMIN_DRAIN_MS = 1_000;
 /** Standard error: standard output is for the one line that says where the gateway is. */
 const LOG_DESCRIPTOR = 2;
 
@@ -82,7 +84,7 @@ async function serveConfig({ config, source }: Setup, host: Host, reload: Reload
   const log = createLogger({ level: config.logLevel, destination: destination(LOG_DESCRIPTOR), mask });
   const warn = (message: string) => log.warn(message);
   const tracing = await openTracing({ environment: host.environment, version: packageJson.version, warn });
-  const gateway = await createGateway(config, { log, tracing });
+  const gateway = await createGateway(config, { log, tracing, readProcess: host.watchProcess?.() ?? null });
   const reloader =
     source &&
     new Reloader({
@@ -98,6 +100,7 @@ async function serveConfig({ config, source }: Setup, host: Host, reload: Reload
   try {
     const { host: address, port } = config.server;
     const listener = await listen({ host: address, port, handle: gateway.handle });
+    const adminListener = await listenForAdmin(config.server.admin, gateway, log);
     // Whoever waits for the line may send a signal the moment it is there.
     const stopped = waitForStop(host, log);
     if (reloader === null) reload.listen(() => log.warn('there is no configuration file that could be read again'));
@@ -110,6 +113,8 @@ async function serveConfig({ config, source }: Setup, host: Host, reload: Reload
     await reloader?.close();
     gateway.startDraining();
     await listener.close(DRAIN_MS, IDLE_MS);
+    // Until then it is seen how the stop goes.
+    await adminListener?.close(ADMIN_DRAIN_MS);
   } finally {
     await gateway.close();
     await tracing?.close();
@@ -132,6 +137,22 @@ class ReloadSignal {
   listen(listener: () => void): void {
     this.#listener = listener;
     if (this.#hasCome) listener();
+  }
+}
+
+async function listenForAdmin(
+  admin: Config['server']['admin'],
+  { handleAdmin }: Gateway,
+  log: Logger,
+): Promise<Listener | null> {
+  if (admin === null) return null;
+  try {
+    const listener = await listen({ ...admin, handle: handleAdmin });
+    log.info({ origin: listener.origin }, 'metrics are served by a listener of their own');
+    return listener;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`server.admin must be an address that can be listened on (${reason})`, { cause: error });
   }
 }
 

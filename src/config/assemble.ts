@@ -7,7 +7,7 @@ import { placeId } from './document.ts';
 import type { EnvironmentSettings } from './environment.ts';
 import type { KeyPath } from './faults.ts';
 import type { FileContents } from './files.ts';
-import { parseHttpUrl } from './urls.ts';
+import { parseHostPort, parseHttpUrl } from './urls.ts';
 
 /**
  * The contract, 2: institutional, private, official, community. A hundred apart, so that a `priority` can be put between
@@ -30,7 +30,7 @@ export function assembleConfig(
   secrets: readonly string[],
   storage: StorageLocation,
 ): Config {
-  const { search, limits, introspection, cache } = document.server;
+  const { search, limits, introspection, admin, cache } = document.server;
   const { anonymous, apiKeys, jwt } = document.auth;
   return freezeDeep({
     server: {
@@ -39,6 +39,7 @@ export function assembleConfig(
       search,
       limits: { depth: limits.depth, cost: limits.cost, bodyBytes: limits.bodyBytes },
       introspection,
+      admin: admin === undefined ? null : parseHostPort(admin),
       cache: {
         memory: cache.memory,
         disk: cache.disk === 'off' ? null : cache.disk,

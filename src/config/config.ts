@@ -120,6 +120,8 @@ export interface Config {
     readonly search: SearchConfig;
     readonly limits: { readonly depth: number; readonly cost: number; readonly bodyBytes: number };
     readonly introspection: boolean;
+    /** Where metrics are served, and nowhere else; null: on the port of everybody. */
+    readonly admin: { readonly host: string; readonly port: number } | null;
     /**
      * Bytes that are kept: of registries' answers in memory and on the disk (`disk` null: none), of finished answers
      * (`responses` null: none). `warm`: how many searches and look-ups are kept warm; null: nothing is asked for ahead of

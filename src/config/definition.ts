@@ -5,7 +5,7 @@
 import * as z from 'zod';
 import { REGISTRY_KINDS, TOKEN_ALGORITHMS } from './config.ts';
 import { DURATION_PATTERN, parseDurationMs, parseSizeBytes, SIZE_PATTERN } from './quantities.ts';
-import { checkIssuerUrl, checkProxyUrl, checkRegistryUrl } from './urls.ts';
+import { checkHostPort, checkIssuerUrl, checkProxyUrl, checkRegistryUrl, HOST_PORT } from './urls.ts';
 
 /** The longest a timer of Node can wait, a little under 25 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -151,7 +151,9 @@ const serverSettings = mapping({
     .union([z.literal(''), secretText, z.array(secretText).min(1, { error: secretError })], { error: secretError })
     .prefault('')
     .meta({ description: 'Seals cursors; of a list the first writes. Empty: made once in the data directory.' }),
-  admin: unsupported(),
+  admin: checkedText(checkHostPort, HOST_PORT)
+    .optional()
+    .meta({ description: 'Where /metrics is served, and nowhere else. Absent: on the port of everybody.' }),
 });
 
 const credentials = z.discriminatedUnion(

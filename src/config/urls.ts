@@ -1,4 +1,7 @@
 /** What an address in the configuration may look like. Private and link-local hosts are fine: the operator named them. */
+import { isIPv6 } from 'node:net';
+
+export const HOST_PORT = 'host:port, or [address]:port for IPv6, such as 127.0.0.1:9464';
 
 /** What a registry's URL must be instead; null: it may be used. Whether plain http is allowed is asked elsewhere. */
 export function checkRegistryUrl(value: string): string | null {
@@ -46,4 +49,17 @@ export function isRedisUrl(value: string): boolean {
   if (!/^rediss?:\/\/[^/]/i.test(value) || /[\s\p{Cc}\\]/u.test(value)) return false;
   const url = URL.parse(value);
   return url !== null && url.hostname !== '' && /^(?:\/\d{0,3})?$/.test(url.pathname) && !/[?#]/.test(value);
+}
+
+/** What a place to listen at must be instead; null: it may be used. */
+export function checkHostPort(value: string): string | null {
+  return parseHostPort(value) === null ? HOST_PORT : null;
+}
+
+/** The host (IPv6 without brackets) and the port, 0 to 65535; null where the text is none. */
+export function parseHostPort(value: string): { readonly host: string; readonly port: number } | null {
+  const [, address, name, digits = ''] = /^(?:\[([^\]]+)\]|([\p{L}\p{N}._-]{1,255})):(\d{1,5})$/u.exec(value) ?? [];
+  const port = Number(digits);
+  const host = address === undefined ? name : isIPv6(address) ? address : undefined;
+  return host === undefined || port > 65_535 ? null : { host, port };
 }

@@ -10,6 +10,7 @@ const AT_START: Readonly<Record<string, (config: Config) => unknown>> = {
   REDIS_URL: ({ redisUrl }) => redisUrl,
   // What processes share is signed with the secrets that they have started with.
   'server.secret': ({ server, redisUrl }) => (redisUrl === null ? null : server.secrets),
+  'server.admin': ({ server }) => server.admin,
   'server.cache.memory': ({ server }) => server.cache.memory,
   'server.cache.disk': ({ server }) => server.cache.disk,
 };

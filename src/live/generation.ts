@@ -7,6 +7,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import type { Config } from '../config/config.ts';
 import { createHandler, type RequestHandler } from '../server/handler.ts';
 import type { ServerState } from '../server/server-state.ts';
+import { createMetricsPage } from '../telemetry/metrics-page.ts';
 import { type JoinedRegistries, joinRegistries } from './join-registries.ts';
 import type { LastingParts, ServingParts } from './lasting-parts.ts';
 
@@ -20,7 +21,17 @@ export async function openGeneration(config: Config, lasting: ServingParts, stat
     const { viewFor, noteTemplateChange } = joined.federation;
     const { version } = packageJson;
     const { log, tracing, audit } = lasting;
-    const handler = await createHandler({ config, viewFor, noteTemplateChange, state, audit, version, log, tracing });
+    const writeMetrics = createMetricsPage({
+      ...state,
+      version,
+      readRegistries: () => joined.registries.readTotals(),
+      readCache: () => lasting.cache.readUsage(),
+      readFinished: () => handler.readFinishedAnswers(),
+      isReady: () => state.isReady && !state.isDraining,
+    });
+    const handler: RequestHandler = await createHandler({
+      ...{ config, viewFor, noteTemplateChange, state, audit, version, log, writeMetrics, tracing },
+    });
     return new Generation(config, joined, handler, lasting);
   } catch (error) {
     await joined.close();
@@ -51,6 +62,11 @@ export class Generation {
     this.#holders += 1;
     response.on('close', this.#release);
     this.#handler.handle(request, response);
+  }
+
+  /** The same for the listener of `server.admin`. */
+  handleAdmin(request: IncomingMessage, response: ServerResponse): void {
+    this.#handler.handleAdmin(request, response);
   }
 
   /** Begins what goes on beside requests, when `ready` has come. */

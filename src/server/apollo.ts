@@ -12,7 +12,7 @@ import type { Logger } from 'pino';
 import type { RequestContext } from '../../resolvers/context.ts';
 import { checkCost } from '../access/document-cost.ts';
 import { BadUserInput } from '../domain/errors.ts';
-import { formatOperationError, logOperationError } from './operation-errors.ts';
+import { type CountOperation, formatOperationError, logOperationError, toCounted } from './operation-errors.ts';
 
 export interface ApolloOptions {
   readonly schema: GraphQLSchema;
@@ -20,8 +20,8 @@ export interface ApolloOptions {
   /** Bound of what one operation may cost (src/access/document-cost.ts). */
   readonly maxCost: number;
   readonly log: Logger;
-  /** Told at the end of each operation, with the codes of its errors. */
-  readonly countOperation: (errorCodes: readonly string[]) => void;
+  /** Told at the end of each operation, with its errors. */
+  readonly countOperation: CountOperation;
   /** Told of each document that was found valid, with its text. */
   readonly learnDocument: (text: string, document: DocumentNode) => void;
 }
@@ -91,11 +91,12 @@ function createListenerPlugin(
     async willSendResponse({ response, contextValue }) {
       if (response.body.kind !== 'single') return;
       const { errors, data } = response.body.singleResult;
-      const codes = errors?.map((error) => String(error.extensions?.code)) ?? [];
-      countOperation(codes);
-      contextValue.notes.isWhole = codes.length === 0;
+      const told = toCounted(errors);
+      countOperation(told);
+      contextValue.notes.isWhole = told.length === 0;
       // GraphQL over HTTP: an answer without data is a failed request, whoever is to blame.
-      if (data === undefined) response.http.status = codes.includes('INTERNAL_SERVER_ERROR') ? 500 : 400;
+      if (data === undefined)
+        response.http.status = told.some(({ code }) => code === 'INTERNAL_SERVER_ERROR') ? 500 : 400;
     },
   };
   return { requestDidStart: async () => listener };

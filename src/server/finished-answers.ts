@@ -14,18 +14,26 @@ const RENEWED_AFTER_MS = 1000;
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
+export interface FinishedUse {
+  hits: number;
+  misses: number;
+}
+
 export class FinishedAnswers {
   readonly #answers: LRUCache<string, FinishedAnswer>;
   /** By scope and form, then by the request's own text. */
   readonly #rooms = new Map<string, Map<string, FinishedAnswer>>();
   readonly #sightings = new Int32Array(SIGHTING_SLOTS);
+  /** How often an answer was given from here, and how often it could not be; counted by those who look here. */
+  readonly use: FinishedUse;
   #epoch = 0;
   /** When was last invalidated, on the clock of `performance.now()`: everything, and what is of one registry. */
   #allInvalidatedMs = Number.NEGATIVE_INFINITY;
   readonly #invalidatedMs = new Map<string, number>();
 
   /** `maxBytes`: the most that answers may weigh, their variants and keys included. */
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, use: FinishedUse = { hits: 0, misses: 0 }) {
+    this.use = use;
     this.#answers = new LRUCache({
       maxSize: maxBytes,
       maxEntrySize: Math.max(1, Math.floor(maxBytes * LARGEST_SHARE)),
@@ -37,6 +45,10 @@ export class FinishedAnswers {
   /** Grows with each invalidation. */
   get epoch(): number {
     return this.#epoch;
+  }
+
+  get count(): number {
+    return this.#answers.size;
   }
 
   get weightBytes(): number {

@@ -21,6 +21,7 @@ import {
 import { describeIdentityFailure } from './identity-failures.ts';
 import { findOperation, type KnowDocument } from './known-documents.ts';
 import { chooseMediaType, type ResponseMediaType } from './media-type.ts';
+import type { CountOperation } from './operation-errors.ts';
 import type { OperationRecord } from './operation-record.ts';
 import type { PersistedDocuments } from './persisted-documents.ts';
 import { checkBodyHeaders, collectBody, parseJsonBody } from './request-body.ts';
@@ -53,7 +54,7 @@ export interface GraphqlEndpointOptions {
   readonly readOrigin: (request: IncomingMessage) => string | null;
   readonly log: Logger;
   /** Told of each operation that was refused before it reached Apollo. */
-  readonly countOperation: (errorCodes: readonly string[]) => void;
+  readonly countOperation: CountOperation;
 }
 
 export interface GraphqlExchange extends Exchange {
@@ -208,6 +209,7 @@ class GraphqlEndpoint {
       this.#countViews(accepted.caller, known.record);
       return;
     }
+    finished.use.misses += 1;
     const keeping = { key, rawKey: question.rawKey, isPublic: scope.isPublic, usesOrigin };
     const executed = await this.#executions.run(keeping, execute);
     this.#countViews(accepted.caller, executed.record);
@@ -343,7 +345,7 @@ function answerError(
   const known = translateError(error);
   if (known === null) log.error({ requestId, err: error }, 'a GraphQL request failed by a defect');
   const told: ClientError = known ?? internalError(requestId);
-  countOperation([told.code]);
+  countOperation([{ code: told.code, registryNames: [] }]);
   const answer = {
     contentType: `${mediaType}; charset=utf-8`,
     body: `${JSON.stringify({ errors: [toGraphqlForm(told)] })}\n`,

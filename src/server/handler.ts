@@ -16,6 +16,8 @@ import { createApollo } from './apollo.ts';
 import { FinishedAnswers } from './finished-answers.ts';
 import { createGraphqlEndpoint } from './graphql-endpoint.ts';
 import { createKnownDocuments } from './known-documents.ts';
+import { createAdminHandler, createMetricsEndpoint, type WriteMetrics } from './metrics-endpoint.ts';
+import { NO_ERRORS } from './operation-errors.ts';
 import { OperationRecord } from './operation-record.ts';
 import { createPlannedDocuments } from './planned-documents.ts';
 import { createRoutes, readCredentials, readOrigin } from './routes.ts';
@@ -35,6 +37,8 @@ export interface HandlerOptions {
   /** Of the gateway, as the package has it. */
   readonly version: string;
   readonly log: Logger;
+  /** Writes the page at /metrics. */
+  readonly writeMetrics: WriteMetrics;
   /** null: nothing is traced. */
   readonly tracing: Tracing | null;
 }
@@ -42,6 +46,10 @@ export interface HandlerOptions {
 export interface RequestHandler {
   /** Answers one request; never throws. */
   handle(request: IncomingMessage, response: ServerResponse): void;
+  /** The same on `server.admin`. */
+  handleAdmin(request: IncomingMessage, response: ServerResponse): void;
+  /** What is kept of finished answers; null: nothing is. */
+  readFinishedAnswers(): Pick<FinishedAnswers, 'count' | 'weightBytes'> | null;
   /** From this moment on no kept answer is given that it concerns, nor kept that was begun before. */
   invalidate(invalidation: CacheInvalidation): void;
   /** From now on the gateway is not ready, and connections are closed behind their answer. */
@@ -49,8 +57,6 @@ export interface RequestHandler {
   /** When nothing is in flight here any more. */
   close(): Promise<void>;
 }
-
-const NO_ERRORS: readonly string[] = Object.freeze([]);
 
 /** Makes the handler of one configuration. */
 export async function createHandler({
@@ -61,10 +67,11 @@ export async function createHandler({
   audit,
   version,
   log,
+  writeMetrics,
   tracing,
 }: HandlerOptions): Promise<RequestHandler> {
   const { limits, introspection, search, cache } = config.server;
-  const { schema, metrics, persisted, usedSignatures } = state;
+  const { schema, metrics, persisted, usedSignatures, requests } = state;
   const { countOperation } = metrics;
   const planned = createPlannedDocuments({ schema, maxCost: limits.cost, log, countOperation });
   const apollo = createApollo({
@@ -72,7 +79,8 @@ export async function createHandler({
     learnDocument: planned.learn,
   });
   await apollo.start();
-  const finished = cache.responses === null ? null : new FinishedAnswers(cache.responses);
+  const readiness = { isReady: () => state.isReady, isDraining: () => state.isDraining };
+  const finished = cache.responses === null ? null : new FinishedAnswers(cache.responses, state.finishedUse);
   const tokens = takeTokenVerifier(config.auth.jwt, state, log);
   const authenticateBy = createAuthenticator(config.auth, tokens?.part ?? null);
   const authenticate = (request: IncomingMessage) => authenticateBy(readCredentials(request));
@@ -132,13 +140,16 @@ export async function createHandler({
         { actor: actorOf(caller), requestId },
       ),
     recordDenial,
-    isReady: () => state.isReady,
-    isDraining: () => state.isDraining,
+    answerMetrics: state.servesMetricsApart ? null : createMetricsEndpoint(config.registries, viewFor, writeMetrics),
+    requests,
+    ...readiness,
     log,
     tracing,
   });
   return {
     handle,
+    handleAdmin: createAdminHandler({ ...readiness, writeMetrics, requests, log }),
+    readFinishedAnswers: () => finished,
     invalidate: (invalidation) => finished?.invalidate(invalidation),
     startDraining: () => {
       state.isDraining = true;

@@ -2,7 +2,25 @@
 import type { GraphQLError, GraphQLFormattedError } from 'graphql';
 import type { Logger } from 'pino';
 import { RegistriesUnavailable, RegistryFailure } from '../domain/errors.ts';
+import type { CountedError } from '../telemetry/usage-part.ts';
 import { toGraphqlForm, translateError, translateGraphqlError, unwrap } from './client-errors.ts';
+
+/** Counts an operation that came to its end. */
+export type CountOperation = (errors: readonly CountedError[]) => void;
+
+export const NO_ERRORS: readonly CountedError[] = Object.freeze([]);
+
+/** What clients were told, as it is counted: by code, and by the registries whose failure it is. */
+export function toCounted(errors: readonly GraphQLFormattedError[] | undefined): readonly CountedError[] {
+  if (errors === undefined || errors.length === 0) return NO_ERRORS;
+  return errors.map(({ extensions }) => {
+    const failures: readonly unknown[] = Array.isArray(extensions?.registries) ? extensions.registries : [];
+    const names = failures.map((failure) =>
+      typeof failure === 'object' && failure !== null && 'registryName' in failure ? String(failure.registryName) : '',
+    );
+    return { code: String(extensions?.code), registryNames: [...new Set(names)].sort() };
+  });
+}
 
 /** As a member of `errors`. `apolloCode` is what Apollo takes it for, `place` where in document and answer it stands. */
 export function formatOperationError(

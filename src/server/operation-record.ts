@@ -42,8 +42,8 @@ export class OperationRecord implements GatewayStatus, OperationNotes {
     return this.#gateway.readConfigState();
   }
 
-  readMetrics(windowMs: number): GatewayReading {
-    return this.#gateway.readMetrics(windowMs);
+  readMetrics(windowMs: number, maySee: (registryName: string) => boolean): GatewayReading {
+    return this.#gateway.readMetrics(windowMs, maySee);
   }
 
   readSharing(): SharingView | null {

@@ -25,7 +25,13 @@ import { createCostMeter } from '../access/document-cost.ts';
 import { executePlan } from './execute-plan.ts';
 import { beginPlan, type OperationPlan } from './execution-plan.ts';
 import type { GraphqlParameters } from './graphql-request.ts';
-import { formatOperationError, logOperationError } from './operation-errors.ts';
+import {
+  type CountOperation,
+  formatOperationError,
+  logOperationError,
+  NO_ERRORS,
+  toCounted,
+} from './operation-errors.ts';
 
 /**
  * Bounds of what is kept, together about 40 MB of plans at the very most: a program has a few dozen documents, a planned
@@ -41,7 +47,7 @@ export interface PlannedDocumentsOptions {
   readonly maxCost: number;
   readonly log: Logger;
   /** Told at the end of each operation, with the codes of its errors. */
-  readonly countOperation: (errorCodes: readonly string[]) => void;
+  readonly countOperation: CountOperation;
 }
 
 export interface PlannedDocuments {
@@ -196,7 +202,7 @@ function writeBody(
   { log, countOperation }: PlannedDocumentsOptions,
 ): string {
   if (errors === undefined) {
-    countOperation([]);
+    countOperation(NO_ERRORS);
     return `${JSON.stringify({ data })}\n`;
   }
   for (const error of errors) logOperationError(log, requestId, error);
@@ -204,6 +210,6 @@ function writeBody(
     const code = error.extensions.code ?? 'INTERNAL_SERVER_ERROR';
     return formatOperationError(error, code, requestId, error.toJSON());
   });
-  countOperation(told.map(({ extensions }) => String(extensions?.code)));
+  countOperation(toCounted(told));
   return `${JSON.stringify({ errors: told, data })}\n`;
 }

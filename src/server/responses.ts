@@ -33,10 +33,12 @@ export interface Exchange {
   readonly headOnly: boolean;
   /** Asked when the answer is sent: whether the connection is to be closed behind it. */
   readonly mustClose: () => boolean;
+  /** Told the status of the answer when it is sent. */
+  readonly countStatus: (status: number) => void;
 }
 
 /** Sends the answer, whole; nothing happens when the client has left. */
-export function sendAnswer({ response, requestId, headOnly, mustClose }: Exchange, answer: Answer): void {
+export function sendAnswer({ response, requestId, headOnly, mustClose, countStatus }: Exchange, answer: Answer): void {
   if (response.headersSent || response.destroyed) return;
   const { status, body, contentType } = answer;
   // An answer that says no better is not stored.
@@ -52,6 +54,7 @@ export function sendAnswer({ response, requestId, headOnly, mustClose }: Exchang
   if (status !== 304) headers['Content-Length'] = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
   response.writeHead(status, headers);
   response.end(headOnly || status === 304 ? undefined : body);
+  countStatus(status);
 }
 
 export const JSON_TYPE = 'application/json; charset=utf-8';

@@ -7,6 +7,7 @@ import { actorOf } from '../domain/audit.ts';
 import type { Caller } from '../domain/caller.ts';
 import type { Template } from '../domain/template.ts';
 import type { FederationView } from '../federation/answers.ts';
+import type { HttpEndpoint, HttpRequests } from '../telemetry/http-requests.ts';
 import { runForActor, runInScope } from '../telemetry/request-scope.ts';
 import type { Tracing } from '../telemetry/request-trace.ts';
 import { internalError, translateError } from './client-errors.ts';
@@ -17,7 +18,13 @@ import { describeIdentityFailure } from './identity-failures.ts';
 import { chooseRequestId } from './request-id.ts';
 import { type Answer, type Exchange, errorAnswer, JSON_TYPE, sendAnswer } from './responses.ts';
 
-export interface RouteOptions {
+export interface Readiness {
+  /** Whether every registry was tried once, however it answered. */
+  readonly isReady: () => boolean;
+  readonly isDraining: () => boolean;
+}
+
+export interface RouteOptions extends Readiness {
   readonly answerGraphql: (exchange: GraphqlExchange) => void;
   /** Is given what stands behind "/webhooks/". */
   readonly answerWebhook: (request: IncomingMessage, registryName: string, requestId: string) => Promise<Answer>;
@@ -28,9 +35,9 @@ export interface RouteOptions {
   readonly recordDownload: (template: Template, caller: Caller, requestId: string) => Promise<void>;
   /** Puts on record that a request was refused for who calls. Never rejects. */
   readonly recordDenial: (requestId: string) => Promise<void>;
-  /** Whether every registry was tried once, however it answered. */
-  readonly isReady: () => boolean;
-  readonly isDraining: () => boolean;
+  /** null: /metrics is not here. */
+  readonly answerMetrics: ((caller: Caller) => Answer) | null;
+  readonly requests: HttpRequests;
   readonly log: Logger;
   /** null: nothing is traced. */
   readonly tracing: Tracing | null;
@@ -53,6 +60,7 @@ export function createRoutes(options: RouteOptions): (request: IncomingMessage, 
       trace: options.tracing?.startRequest({ method, path, headers }, response) ?? null,
       headOnly: request.method === 'HEAD',
       mustClose: options.isDraining,
+      countStatus: options.requests.counterOf(endpointOf(path)),
       search: mark < 0 ? '' : url.slice(mark),
     };
     try {
@@ -69,6 +77,14 @@ export function createRoutes(options: RouteOptions): (request: IncomingMessage, 
       void sendFailure(error, exchange, options);
     }
   };
+}
+
+function endpointOf(path: string): HttpEndpoint {
+  if (path === '/graphql') return 'graphql';
+  if (path.startsWith('/content/')) return 'content';
+  if (path.startsWith('/webhooks/')) return 'webhooks';
+  if (path === '/healthz' || path === '/readyz') return 'health';
+  return path === '/metrics' ? 'metrics' : 'other';
 }
 
 /** A request target may name the whole address (RFC 9112, section 3.2.2); who is meant is what listens here. */
@@ -88,11 +104,13 @@ async function sendFailure(error: unknown, exchange: Exchange, { log, recordDeni
 }
 
 async function route({ request, requestId }: GraphqlExchange, path: string, options: RouteOptions): Promise<Answer> {
-  if (path === '/healthz') return whenRead(request, () => statusAnswer(200, 'ok'));
+  if (path === '/healthz') return whenRead(request, () => answerStatus(200, 'ok'));
   if (path.startsWith('/webhooks/')) return options.answerWebhook(request, path.slice('/webhooks/'.length), requestId);
   // Whoever is denied is told nothing of the rest, not even what there is.
   const caller = await options.authenticate(request);
   if (path === '/readyz') return whenRead(request, () => answerReadiness(options));
+  const { answerMetrics } = options;
+  if (path === '/metrics' && answerMetrics !== null) return whenRead(request, () => answerMetrics(caller));
   if (path.startsWith('/content/')) {
     const rest = path.slice('/content/'.length);
     const record = async (template: Template) => {
@@ -107,17 +125,17 @@ async function route({ request, requestId }: GraphqlExchange, path: string, opti
   });
 }
 
-async function whenRead(request: IncomingMessage, answer: () => Answer | Promise<Answer>): Promise<Answer> {
+export async function whenRead(request: IncomingMessage, answer: () => Answer | Promise<Answer>): Promise<Answer> {
   if (request.method === 'GET' || request.method === 'HEAD') return answer();
   return errorAnswer(405, 'METHOD_NOT_ALLOWED', 'This path can only be read.', { Allow: 'GET, HEAD' });
 }
 
-function answerReadiness({ isReady, isDraining }: RouteOptions): Answer {
-  if (isDraining()) return statusAnswer(503, 'draining');
-  return isReady() ? statusAnswer(200, 'ready') : statusAnswer(503, 'starting');
+export function answerReadiness({ isReady, isDraining }: Readiness): Answer {
+  if (isDraining()) return answerStatus(503, 'draining');
+  return isReady() ? answerStatus(200, 'ready') : answerStatus(503, 'starting');
 }
 
-function statusAnswer(status: number, word: string): Answer {
+export function answerStatus(status: number, word: string): Answer {
   return { status, contentType: JSON_TYPE, body: `${JSON.stringify({ status: word })}\n` };
 }
 

@@ -38,11 +38,14 @@ export function sendFinished(
     if (known === null) {
       response.writeHead(200, fillHeaders(variant, answer, exchange));
       response.end(variant.bytes);
+      exchange.countStatus(200);
     } else {
       response.writeHead(304, withoutContent(fillHeaders(variant, answer, exchange)));
       response.end();
+      exchange.countStatus(304);
     }
   }
+  store.use.hits += 1;
   answer.record.countAgain(performance.now() - startedMs);
 }
 

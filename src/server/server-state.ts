@@ -4,6 +4,9 @@ import type { ConfigState, SharingView } from '../../resolvers/context.ts';
 import type { UsedSignatures } from '../access/webhook-signature.ts';
 import type { OpenTokenVerifier } from '../identity/token-verifier.ts';
 import { createGatewayMetrics, type GatewayMetrics } from '../telemetry/gateway-metrics.ts';
+import { HttpRequests } from '../telemetry/http-requests.ts';
+import type { ProcessUsage } from '../telemetry/process-usage.ts';
+import type { FinishedUse } from './finished-answers.ts';
 import { PersistedDocuments } from './persisted-documents.ts';
 import { buildGatewaySchema } from './schema.ts';
 import { SharedParts } from './shared-parts.ts';
@@ -11,6 +14,12 @@ import { SharedParts } from './shared-parts.ts';
 export interface ServerState {
   readonly schema: GraphQLSchema;
   readonly metrics: GatewayMetrics;
+  /** What was answered over HTTP. */
+  readonly requests: HttpRequests;
+  /** Of finished answers. */
+  readonly finishedUse: FinishedUse;
+  /** What the process uses; null: nobody can tell. */
+  readonly readProcess: (() => ProcessUsage) | null;
   /** Documents that clients name by their hash. Each is checked anew by whoever answers the request. */
   readonly persisted: PersistedDocuments;
   /** A webhook is served once, over all configurations. */
@@ -23,23 +32,32 @@ export interface ServerState {
   readonly startedAtMs: number;
   /** What became of the last change of the configuration. */
   configState: ConfigState;
+  /** Metrics have a listener of their own, which the process keeps to its end: they are nowhere else. */
+  servesMetricsApart: boolean;
   /** Whether every registry of the first configuration was tried once, however it answered. */
   isReady: boolean;
   /** The process is about to end: it is not ready any more, and closes each connection behind its answer. */
   isDraining: boolean;
 }
 
-/** Makes the state of a process that starts now; `readSharing`: as of the state. Throws when the schema or a resolver is wrong. */
-export function createServerState(readSharing: ServerState['readSharing'] = () => null): ServerState {
+/** Makes the state of a process that starts now; `readSharing` and `readProcess`: as of the state. Throws when the schema or a resolver is wrong. */
+export function createServerState(
+  readSharing: ServerState['readSharing'] = () => null,
+  readProcess: ServerState['readProcess'] = null,
+): ServerState {
   return {
     schema: buildGatewaySchema(),
     metrics: createGatewayMetrics(),
+    requests: new HttpRequests(),
+    finishedUse: { hits: 0, misses: 0 },
+    readProcess,
     persisted: new PersistedDocuments(),
     usedSignatures: new Map(),
     readSharing,
     tokenVerifiers: new SharedParts(),
     startedAtMs: Date.now(),
     configState: { refusal: null, needsRestart: [] },
+    servesMetricsApart: false,
     isReady: false,
     isDraining: false,
   };

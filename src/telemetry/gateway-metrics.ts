@@ -1,136 +1,146 @@
 /**
- * What the gateway counts of its own work, over the last minute, five minutes and hour. Memory is bounded: one slice for
- * ten seconds, of which the last hour's are kept.
+ * What the gateway counts of its own work, over the last minute, five minutes and hour, and since its start. Memory is
+ * bounded, whatever clients ask for.
  */
 import type { LatencySummary } from '../domain/registry.ts';
-import { LatencyHistogram } from './latency-histogram.ts';
+import {
+  type CountedError,
+  type InstallationCount,
+  type InstallationOutcome,
+  type NamedTemplate,
+  type TemplateUse,
+  UsagePart,
+  type UsageSlice,
+} from './usage-part.ts';
+import { Windows } from './windows.ts';
 
-const SLICE_MS = 10_000;
-const HOUR_MS = 3_600_000;
-const SLICE_COUNT = HOUR_MS / SLICE_MS;
-/** Templates counted in one slice; later ones of the same ten seconds are left out. */
-const MAX_TEMPLATES_PER_SLICE = 200;
-
-interface ViewedTemplate {
+interface NamedCount {
   readonly name: string;
-  readonly registryName: string;
+  readonly count: number;
 }
 
-interface Slice {
-  readonly startMs: number;
-  readonly latencies: LatencyHistogram;
-  searches: number;
-  operations: number;
-  failedOperations: number;
-  readonly errors: Map<string, number>;
-  readonly views: Map<string, ViewedTemplate & { views: number }>;
-}
+/** Whether a caller may be told of a registry, by its name. */
+export type MaySee = (registryName: string) => boolean;
 
 interface GatewayMetricsReading {
   readonly searches: number;
   readonly responseTime: LatencySummary;
   readonly errorRate: number | null;
-  readonly errors: readonly { readonly name: string; readonly count: number }[];
-  readonly popularTemplates: readonly (ViewedTemplate & { readonly views: number })[];
+  readonly errors: readonly NamedCount[];
+  readonly installations: readonly NamedCount[];
+  readonly popularTemplates: readonly Readonly<TemplateUse>[];
+}
+
+/** All that was counted since the start. */
+interface GatewayTotals {
+  readonly searches: UsagePart['searches'];
+  readonly operations: number;
+  readonly failedOperations: number;
+  /** By code. */
+  readonly errors: readonly NamedCount[];
+  /** By registry. */
+  readonly views: readonly (readonly [registryName: string, count: number])[];
+  readonly installations: readonly InstallationCount[];
 }
 
 export interface GatewayMetrics {
   /** A search that was answered, and how long it took in milliseconds. */
   countSearch(tookMs: number): void;
-  /** An operation that came to its end, with the codes of its errors. */
-  countOperation(errorCodes: readonly string[]): void;
+  /** An operation that came to its end, with its errors. */
+  countOperation(errors: readonly CountedError[]): void;
   /** A template that was looked up. */
-  countView(template: ViewedTemplate): void;
-  /** What was counted in the last `windowMs` milliseconds, an hour at most; true to ten seconds. */
-  read(windowMs: number): GatewayMetricsReading;
+  countView(template: NamedTemplate): void;
+  /** A client said how an installation ended. */
+  countInstallation(outcome: InstallationOutcome, template: NamedTemplate): void;
+  /**
+   * What was counted in the last `windowMs` milliseconds, an hour at most. What comes of registries is left out as far as
+   * `maySee` says no; searches, their times and all other errors are those of the whole gateway.
+   */
+  read(windowMs: number, maySee: MaySee): GatewayMetricsReading;
+  /** What was counted since the start, with the same left out. */
+  readTotals(maySee: MaySee): GatewayTotals;
+  /** The minutes of the last hour, the oldest first, so that they can be kept; the one under way as far as it is. */
+  exportSlices(): readonly UsageSlice[];
+  /** Takes slices of an earlier run into the windows, once, before anything is counted. Those that are too old are passed over. */
+  restoreSlices(slices: readonly UsageSlice[]): void;
 }
 
 /** Makes the counters. `now` is the clock, in milliseconds. */
 export function createGatewayMetrics(now: () => number = Date.now): GatewayMetrics {
-  let slices: Slice[] = [];
-
-  function currentSlice(): Slice {
-    const startMs = Math.floor(now() / SLICE_MS) * SLICE_MS;
-    const last = slices.at(-1);
-    if (last !== undefined && last.startMs >= startMs) return last;
-    const slice = startSlice(startMs);
-    slices = [...slices.slice(-(SLICE_COUNT - 1)), slice];
-    return slice;
-  }
-
+  const windows = new Windows(now, () => new UsagePart());
   return {
-    countSearch(tookMs) {
-      const slice = currentSlice();
-      slice.searches += 1;
-      slice.latencies.record(tookMs);
+    countSearch: (tookMs) => windows.current.searches.record(tookMs),
+    countOperation: (errors) => windows.current.countOperation(errors),
+    countView: (template) => windows.current.countView(template),
+    countInstallation: (outcome, template) => windows.current.countInstallation(outcome, template),
+    read(windowMs, maySee) {
+      const sum = new UsagePart(Number.POSITIVE_INFINITY);
+      for (const part of windows.since(windowMs)) sum.add(part);
+      return describe(sum, maySee);
     },
-    countOperation(errorCodes) {
-      const slice = currentSlice();
-      slice.operations += 1;
-      if (errorCodes.length > 0) slice.failedOperations += 1;
-      for (const code of errorCodes) slice.errors.set(code, (slice.errors.get(code) ?? 0) + 1);
+    readTotals(maySee) {
+      const { searches, operations, views, failedOperations, errors, ...total } = narrow(windows.total(), maySee);
+      return {
+        ...{ searches, operations, views, installations: total.installations },
+        failedOperations: sum(failedOperations, ({ count }) => count),
+        errors: addUp(errors, ({ code }) => code),
+      };
     },
-    countView({ name, registryName }) {
-      const { views } = currentSlice();
-      const key = `${registryName} ${name}`;
-      const known = views.get(key);
-      if (known !== undefined) known.views += 1;
-      else if (views.size < MAX_TEMPLATES_PER_SLICE) views.set(key, { name, registryName, views: 1 });
-    },
-    read(windowMs) {
-      const sinceMs = now() - windowMs;
-      return readSlices(slices.filter((slice) => slice.startMs + SLICE_MS > sinceMs));
+    exportSlices: () => windows.listMinutes().map(({ startMs, part }) => part.toSlice(startMs)),
+    restoreSlices(slices) {
+      for (const slice of slices) {
+        const part = new UsagePart();
+        part.addSlice(slice);
+        windows.addMinute(slice.startMs, part);
+      }
     },
   };
 }
 
-function startSlice(startMs: number): Slice {
+/** What a caller may be told of a part. */
+function narrow(part: UsagePart, maySee: MaySee) {
+  const isTold = ({ registryNames }: CountedError) => registryNames.every(maySee);
+  const isVisible = ({ registryName }: { readonly registryName: string }) => maySee(registryName);
   return {
-    startMs,
-    latencies: new LatencyHistogram(),
-    searches: 0,
-    operations: 0,
-    failedOperations: 0,
-    errors: new Map(),
-    views: new Map(),
+    searches: part.searches,
+    operations: part.operations,
+    failedOperations: part.failedOperations.list().filter(isTold),
+    errors: part.errors.list().filter(isTold),
+    views: [...part.views].filter(([registryName]) => maySee(registryName)),
+    installations: part.listInstallations().filter(isVisible),
+    templates: part.listTemplates().filter(isVisible),
   };
 }
 
-function readSlices(slices: readonly Slice[]): GatewayMetricsReading {
-  const operations = sum(slices, (slice) => slice.operations);
-  const latencies = new LatencyHistogram();
-  for (const slice of slices) latencies.add(slice.latencies);
+function describe(part: UsagePart, maySee: MaySee): GatewayMetricsReading {
+  const { searches, operations, failedOperations, errors, installations, templates } = narrow(part, maySee);
   return {
-    searches: sum(slices, (slice) => slice.searches),
-    responseTime: latencies.summarize(),
-    errorRate: operations === 0 ? null : sum(slices, (slice) => slice.failedOperations) / operations,
-    errors: countErrors(slices),
-    popularTemplates: countViews(slices),
+    searches: searches.total,
+    responseTime: searches.summarize(),
+    errorRate: operations === 0 ? null : sum(failedOperations, ({ count }) => count) / operations,
+    errors: addUp(errors, ({ code }) => code),
+    installations: addUp(installations, ({ outcome }) => outcome),
+    popularTemplates: templates.sort(
+      (one, other) =>
+        other.views - one.views || compare(one.name, other.name) || compare(one.registryName, other.registryName),
+    ),
   };
 }
 
-function sum(slices: readonly Slice[], read: (slice: Slice) => number): number {
-  return slices.reduce((total, slice) => total + read(slice), 0);
+function sum<T>(values: readonly T[], read: (value: T) => number): number {
+  return values.reduce((total, value) => total + read(value), 0);
 }
 
-function countErrors(slices: readonly Slice[]): { name: string; count: number }[] {
-  const counts = new Map<string, number>();
-  for (const slice of slices) {
-    for (const [name, count] of slice.errors) counts.set(name, (counts.get(name) ?? 0) + count);
-  }
-  return [...counts]
+/** The most frequent first. */
+function addUp<T extends { readonly count: number }>(counts: readonly T[], nameOf: (count: T) => string): NamedCount[] {
+  const totals = new Map<string, number>();
+  for (const each of counts) totals.set(nameOf(each), (totals.get(nameOf(each)) ?? 0) + each.count);
+  return [...totals]
+    .filter(([, count]) => count > 0)
     .map(([name, count]) => ({ name, count }))
-    .sort((a, b) => b.count - a.count || (a.name < b.name ? -1 : 1));
+    .sort((one, other) => other.count - one.count || compare(one.name, other.name));
 }
 
-function countViews(slices: readonly Slice[]): (ViewedTemplate & { views: number })[] {
-  const totals = new Map<string, ViewedTemplate & { views: number }>();
-  for (const slice of slices) {
-    for (const [key, view] of slice.views) {
-      const total = totals.get(key);
-      if (total === undefined) totals.set(key, { ...view });
-      else total.views += view.views;
-    }
-  }
-  return [...totals.values()].sort((a, b) => b.views - a.views || (a.name < b.name ? -1 : 1));
+function compare(one: string, other: string): number {
+  return one === other ? 0 : one < other ? -1 : 1;
 }

@@ -1,32 +1,46 @@
-import type { RegistryFailure } from '../domain/errors.ts';
-import type { CircuitView, RegistryMetrics } from '../domain/registry.ts';
+import type { RegistryErrorType, RegistryFailure } from '../domain/errors.ts';
+import type { CircuitView, LatencySummary, RegistryMetrics } from '../domain/registry.ts';
 import type { CacheOutcome } from '../domain/search.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
+import { Windows } from './windows.ts';
 
-/** Five minutes in parts of five seconds, an hour in parts of a minute: what a window may be too long by. */
-const FINE = { partMs: 5_000, parts: 61 };
-const COARSE = { partMs: 60_000, parts: 61 };
-const FINE_REACH_MS = 300_000;
+/** How an attempt ended; OK where it brought an answer, a 404 or the like too. */
+export type AttemptOutcome = 'OK' | RegistryErrorType;
+/** What the cache was asked for. */
+export type CacheLayerName = 'SEARCH' | 'TEMPLATE' | 'CATALOG';
+
+export const ATTEMPT_OUTCOMES: readonly AttemptOutcome[] = [
+  ...(['OK', 'CONNECTION', 'TIMEOUT', 'AUTHENTICATION', 'AUTHORIZATION', 'RATE_LIMIT'] as const),
+  ...(['CIRCUIT_OPEN', 'NOT_FOUND', 'CONFLICT', 'INVALID', 'READ_ONLY', 'PROTOCOL', 'SERVER', 'TLS'] as const),
+];
+export const CACHE_LAYERS: readonly CacheLayerName[] = ['SEARCH', 'TEMPLATE', 'CATALOG'];
+export const CACHE_OUTCOMES: readonly CacheOutcome[] = ['HIT', 'MISS', 'STALE', 'BYPASS'];
+
+/** All that was counted of a registry since its gateway started, and what is under way. */
+export interface RegistryTotals {
+  readonly latencies: LatencyHistogram;
+  readonly retries: number;
+  /** Calls that the limiter refused here. */
+  readonly refusals: number;
+  readonly circuitOpens: number;
+  readonly inFlight: number;
+  readonly queued: number;
+  countAttempts(outcome: AttemptOutcome): number;
+  countLookups(layer: CacheLayerName, outcome: CacheOutcome): number;
+}
 
 /** Counts what happens with one registry and tells it for the last minutes. Fed by events; no layer imports it. */
 export class RegistryMeter {
-  readonly #now: () => number;
-  readonly #fine: Ring;
-  readonly #coarse: Ring;
+  readonly #windows: Windows<Part>;
   #inFlight = 0;
 
   /** `now` as `Date.now()`. */
   constructor(now: () => number) {
-    this.#now = now;
-    this.#fine = new Ring(FINE.partMs, FINE.parts);
-    this.#coarse = new Ring(COARSE.partMs, COARSE.parts);
+    this.#windows = new Windows(now, () => new Part());
   }
 
-  onCacheOutcome(outcome: CacheOutcome): void {
-    this.#count((part) => {
-      if (outcome === 'HIT') part.cacheHits += 1;
-      else part.cacheMisses += 1;
-    });
+  onCacheOutcome(outcome: CacheOutcome, layer: CacheLayerName): void {
+    this.#windows.current.lookups[layer][outcome] += 1;
   }
 
   onAttemptStart(): void {
@@ -35,169 +49,175 @@ export class RegistryMeter {
 
   onAttemptEnd(tookMs: number, failure: RegistryFailure | null): void {
     this.#inFlight -= 1;
-    this.#count((part) => {
-      part.requests += 1;
-      part.latencies.record(tookMs);
-      if (isGoodAnswer(failure)) part.successes += 1;
-      if (failure !== null) countFailure(part, failure);
-    });
+    const part = this.#windows.current;
+    part.attempts[failure === null ? 'OK' : failure.type] += 1;
+    part.latencies.record(tookMs);
   }
 
   onRetry(): void {
-    this.#count((part) => {
-      part.retries += 1;
-    });
+    this.#windows.current.retries += 1;
   }
 
   onRateLimitRefusal(): void {
-    this.#count((part) => {
-      part.rateLimitHits += 1;
-    });
+    this.#windows.current.refusals += 1;
   }
 
   onCircuitChange({ state }: CircuitView): void {
-    if (state !== 'OPEN') return;
-    this.#count((part) => {
-      part.circuitOpens += 1;
-    });
+    if (state === 'OPEN') this.#windows.current.circuitOpens += 1;
   }
 
   /** Sums up the last `windowMs` (an hour at most). `queued` is what the limiter holds now. */
   read(windowMs: number, queued: number): RegistryMetrics {
-    const ring = windowMs <= FINE_REACH_MS ? this.#fine : this.#coarse;
-    const sum = new Part();
-    for (const part of ring.since(this.#now() - windowMs)) sum.add(part);
-    const lookups = sum.cacheHits + sum.cacheMisses;
-    return {
-      requests: sum.requests,
-      successRate: sum.requests === 0 ? null : sum.successes / sum.requests,
-      responseTime: sum.latencies.summarize(),
-      cacheHitRate: lookups === 0 ? null : sum.cacheHits / lookups,
-      cacheHits: sum.cacheHits,
-      cacheMisses: sum.cacheMisses,
-      authFailures: sum.authFailures,
-      rateLimitHits: sum.rateLimitHits,
-      timeouts: sum.timeouts,
-      retries: sum.retries,
-      circuitOpens: sum.circuitOpens,
-      inFlight: this.#inFlight,
-      queued,
-    };
+    return new Reading(this.#windows.since(windowMs), this.#inFlight, queued);
   }
 
-  /** The attempts that ended in the last `windowMs` (five minutes at most), and how many of them failed. */
+  /** The attempts that ended in the last `windowMs` (an hour at most), and how many of them failed. */
   countCalls(windowMs: number): { readonly calls: number; readonly failures: number } {
     let calls = 0;
     let failures = 0;
-    for (const { requests, successes } of this.#fine.since(this.#now() - windowMs)) {
-      calls += requests;
-      failures += requests - successes;
+    for (const part of this.#windows.since(windowMs)) {
+      calls += part.requests;
+      failures += part.requests - part.successes;
     }
     return { calls, failures };
   }
 
-  #count(change: (part: Part) => void): void {
-    const nowMs = this.#now();
-    change(this.#fine.at(nowMs));
-    change(this.#coarse.at(nowMs));
+  /** Everything since the start. `queued` is what the limiter holds now. */
+  readTotals(queued: number): RegistryTotals {
+    const { attempts, lookups, latencies, retries, refusals, circuitOpens } = this.#windows.total();
+    return {
+      ...{ latencies, retries, refusals, circuitOpens, queued, inFlight: this.#inFlight },
+      countAttempts: (outcome) => attempts[outcome],
+      countLookups: (layer, outcome) => lookups[layer][outcome],
+    };
   }
 }
 
-/** A 404, 409 or 4xx about the request is a good answer of the registry; so is a success. */
+/** Whether the registry gave an answer: a 404, 409 or 4xx about the request is a good one. */
 export function isGoodAnswer(failure: RegistryFailure | null): boolean {
-  switch (failure?.type) {
-    case undefined:
-    case 'NOT_FOUND':
-    case 'CONFLICT':
-    case 'INVALID':
-    case 'READ_ONLY':
-      return true;
-    default:
-      return false;
-  }
+  return failure === null || GOOD_FAILURES.has(failure.type);
 }
 
-function countFailure(part: Part, failure: RegistryFailure): void {
-  switch (failure.type) {
-    case 'NOT_FOUND':
-    case 'CONFLICT':
-    case 'INVALID':
-    case 'READ_ONLY':
-      return;
-    case 'AUTHENTICATION':
-    case 'AUTHORIZATION':
-      part.authFailures += 1;
-      return;
-    case 'RATE_LIMIT':
-      part.rateLimitHits += 1;
-      return;
-    case 'TIMEOUT':
-      part.timeouts += 1;
-      return;
-    case 'CONNECTION':
-    case 'CIRCUIT_OPEN':
-    case 'PROTOCOL':
-    case 'SERVER':
-    case 'TLS':
-      return;
-  }
-}
+const GOOD_FAILURES: ReadonlySet<RegistryErrorType> = new Set(['NOT_FOUND', 'CONFLICT', 'INVALID', 'READ_ONLY']);
 
-const COUNTERS = [
-  'requests',
-  'successes',
-  'cacheHits',
-  'cacheMisses',
-  'authFailures',
-  'rateLimitHits',
-  'timeouts',
-  'retries',
-  'circuitOpens',
-] as const;
+type Counts<Names extends string> = Record<Names, number>;
 
+const startAttempts = (): Counts<AttemptOutcome> => ({
+  ...{ OK: 0, CONNECTION: 0, TIMEOUT: 0, AUTHENTICATION: 0, AUTHORIZATION: 0, RATE_LIMIT: 0, CIRCUIT_OPEN: 0 },
+  ...{ NOT_FOUND: 0, CONFLICT: 0, INVALID: 0, READ_ONLY: 0, PROTOCOL: 0, SERVER: 0, TLS: 0 },
+});
+const startLookups = (): Counts<CacheOutcome> => ({ HIT: 0, MISS: 0, STALE: 0, BYPASS: 0 });
+
+/** What was counted in one part of time. */
 class Part {
   readonly latencies = new LatencyHistogram();
-  requests = 0;
-  successes = 0;
-  cacheHits = 0;
-  cacheMisses = 0;
-  authFailures = 0;
-  rateLimitHits = 0;
-  timeouts = 0;
+  readonly attempts = startAttempts();
+  readonly lookups = { SEARCH: startLookups(), TEMPLATE: startLookups(), CATALOG: startLookups() };
   retries = 0;
+  refusals = 0;
   circuitOpens = 0;
 
+  get requests(): number {
+    return this.latencies.total;
+  }
+
+  get successes(): number {
+    let successes = this.attempts.OK;
+    for (const type of GOOD_FAILURES) successes += this.attempts[type];
+    return successes;
+  }
+
   add(other: Part): void {
-    for (const counter of COUNTERS) this[counter] += other[counter];
+    this.addCounts(other);
     this.latencies.add(other.latencies);
+  }
+
+  addCounts(other: Part): void {
+    for (const outcome of ATTEMPT_OUTCOMES) this.attempts[outcome] += other.attempts[outcome];
+    for (const layer of CACHE_LAYERS) {
+      for (const outcome of CACHE_OUTCOMES) this.lookups[layer][outcome] += other.lookups[layer][outcome];
+    }
+    this.retries += other.retries;
+    this.refusals += other.refusals;
+    this.circuitOpens += other.circuitOpens;
   }
 }
 
-/** The last parts of time, each replaced when its turn comes again. */
-class Ring {
-  readonly #partMs: number;
-  readonly #slots: ({ readonly number: number; readonly part: Part } | null)[];
+/** A window, summed up when somebody looks: who asks for a rate does not pay for percentiles. */
+class Reading implements RegistryMetrics {
+  readonly inFlight: number;
+  readonly queued: number;
+  readonly #parts: readonly Part[];
+  #sum: Part | null = null;
+  #responseTime: LatencySummary | null = null;
 
-  constructor(partMs: number, parts: number) {
-    this.#partMs = partMs;
-    this.#slots = new Array(parts).fill(null);
+  constructor(parts: readonly Part[], inFlight: number, queued: number) {
+    this.#parts = parts;
+    this.inFlight = inFlight;
+    this.queued = queued;
   }
 
-  at(timeMs: number): Part {
-    const number = Math.floor(timeMs / this.#partMs);
-    const index = number % this.#slots.length;
-    const slot = this.#slots[index];
-    if (slot != null && slot.number === number) return slot.part;
-    const part = new Part();
-    this.#slots[index] = { number, part };
-    return part;
+  get requests(): number {
+    return this.#parts.reduce((sum, part) => sum + part.requests, 0);
   }
 
-  /** Every part that ends after this time. */
-  since(timeMs: number): readonly Part[] {
-    const first = Math.floor(timeMs / this.#partMs);
-    return this.#slots
-      .filter((slot) => slot !== null && slot.number > first - 1)
-      .map((slot) => slot?.part ?? new Part());
+  get successRate(): number | null {
+    const { requests } = this;
+    return requests === 0 ? null : this.#parts.reduce((sum, part) => sum + part.successes, 0) / requests;
+  }
+
+  get responseTime(): LatencySummary {
+    if (this.#responseTime === null) {
+      const latencies = new LatencyHistogram();
+      for (const part of this.#parts) latencies.add(part.latencies);
+      this.#responseTime = latencies.summarize();
+    }
+    return this.#responseTime;
+  }
+
+  get cacheHitRate(): number | null {
+    const { cacheHits, cacheMisses } = this;
+    return cacheHits + cacheMisses === 0 ? null : cacheHits / (cacheHits + cacheMisses);
+  }
+
+  get cacheHits(): number {
+    return CACHE_LAYERS.reduce((sum, layer) => sum + this.#counts.lookups[layer].HIT, 0);
+  }
+
+  /** All that was no hit. */
+  get cacheMisses(): number {
+    return CACHE_LAYERS.reduce((sum, layer) => {
+      const { MISS, STALE, BYPASS } = this.#counts.lookups[layer];
+      return sum + MISS + STALE + BYPASS;
+    }, 0);
+  }
+
+  get authFailures(): number {
+    return this.#counts.attempts.AUTHENTICATION + this.#counts.attempts.AUTHORIZATION;
+  }
+
+  /** There and here. */
+  get rateLimitHits(): number {
+    return this.#counts.attempts.RATE_LIMIT + this.#counts.refusals;
+  }
+
+  get timeouts(): number {
+    return this.#counts.attempts.TIMEOUT;
+  }
+
+  get retries(): number {
+    return this.#counts.retries;
+  }
+
+  get circuitOpens(): number {
+    return this.#counts.circuitOpens;
+  }
+
+  get #counts(): Part {
+    if (this.#sum === null) {
+      this.#sum = new Part();
+      for (const part of this.#parts) this.#sum.addCounts(part);
+    }
+    return this.#sum;
   }
 }

@@ -207,9 +207,38 @@ describe('each fault is told with its line, its column and its key', () => {
   });
 });
 
+describe('a place to listen at', () => {
+  const admin = (value: string) => REGISTRY.replace('secret:', `admin: ${value}, secret:`);
+
+  it.each([
+    '9464',
+    '127.0.0.1',
+    '":9464"',
+    '127.0.0.1:65536',
+    '127.0.0.1:x',
+    'http://127.0.0.1:9464',
+    '"::1:9464"',
+    '"[127.0.0.1]:9464"',
+    '"[::1]"',
+    '"a b:1"',
+    '""',
+  ])('is none: %s', (value) => {
+    expect(sentences(admin(value)).join('\n')).toMatch(/server\.admin must be host:port, or \[address\]:port for IPv6/);
+  });
+
+  it.each([
+    ['127.0.0.1:9464', { host: '127.0.0.1', port: 9464 }],
+    ['0.0.0.0:1', { host: '0.0.0.0', port: 1 }],
+    ['"[::1]:9464"', { host: '::1', port: 9464 }],
+    ['metrics.internal.example:80', { host: 'metrics.internal.example', port: 80 }],
+  ])('is one: %s', (value, expected) => {
+    using folder = new ConfigFolder();
+    expect(folder.load(admin(value)).server.admin).toEqual(expected);
+  });
+});
+
 describe('settings of later versions are refused as such', () => {
   it.each([
-    ['server.admin', REGISTRY.replace('secret:', 'admin: 127.0.0.1:9464, secret:')],
     ['server.limits.requestsPerMinute', REGISTRY.replace('secret:', 'limits: { requestsPerMinute: 600 }, secret:')],
     ['registries[0].timeouts.publish', `${REGISTRY}    timeouts: { publish: 30s }`],
     ['registries[0].cache.validation', `${REGISTRY}    cache: { validation: 7d }`],
@@ -233,7 +262,7 @@ describe('settings of later versions are refused as such', () => {
 describe('a fault says what must be, what was given, and what was probably meant', () => {
   it('names the nearest known key', () => {
     expect(sentences(REGISTRY.replace('secret:', 'serach: {}, secret:'))).toEqual([
-      'gateway.yaml:1:11 server.serach must be a known key (search, limits, introspection, cache, secret), but "serach" was given. Did you mean "search"?',
+      'gateway.yaml:1:11 server.serach must be a known key (search, limits, introspection, cache, secret, admin), but "serach" was given. Did you mean "search"?',
     ]);
   });
 

@@ -32,6 +32,7 @@ describe('defaults', () => {
         search: { timeout: 2000, maxPageSize: 100, window: 50, scan: 2000, drain: { rows: 10_000, requests: 40 } },
         limits: { depth: 12, cost: 5000, bodyBytes: 1_048_576 },
         introspection: true,
+        admin: null,
         cache: { memory: 67_108_864, disk: 268_435_456, responses: 32 * 1024 * 1024, warm: 100 },
         secrets: ['0123456789abcdef'],
       },

@@ -6,6 +6,7 @@ import { CallerAudit } from '../../src/audit/request-audit.ts';
 import { RegistryFailure } from '../../src/domain/errors.ts';
 import { createPlannedDocuments } from '../../src/server/planned-documents.ts';
 import { buildGatewaySchema } from '../../src/server/schema.ts';
+import type { CountedError } from '../../src/telemetry/usage-part.ts';
 import { HeldTrail } from '../helpers/held-trail.ts';
 import { createFixtureView } from './fixture-view.ts';
 import { type ServedFixture, serveFixture } from './serve-fixture.ts';
@@ -125,12 +126,12 @@ describe('what is known of documents', () => {
     },
   };
   const make = () => {
-    const counted: (readonly string[])[] = [];
+    const counted: (readonly CountedError[])[] = [];
     const known = createPlannedDocuments({
       schema,
       maxCost: 5000,
       log: pino({ level: 'silent' }),
-      countOperation: (codes) => counted.push(codes),
+      countOperation: (errors) => counted.push(errors),
     });
     return { known, counted };
   };

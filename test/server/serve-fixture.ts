@@ -46,6 +46,7 @@ export async function serveFixture(options: ServeFixtureOptions = {}): Promise<S
     audit: options.audit ?? new HeldTrail(),
     version: '0.0.0',
     log,
+    writeMetrics: () => '',
     tracing: null,
   });
   const listener = await listen({ host: '127.0.0.1', port: 0, handle: handler.handle });

@@ -2,12 +2,17 @@
 import { pino } from 'pino';
 import { createRegistry, type Registry } from '../../registry/registry.ts';
 import { parseConfigObject } from '../../src/config/load.ts';
-import { createGateway } from '../../src/gateway.ts';
+import { createGateway, type Gateway } from '../../src/gateway.ts';
 import { listen } from '../../src/server/listen.ts';
 import { type Ask, createAsk } from './ask.ts';
 
 export interface ServedRegistries extends AsyncDisposable {
   readonly origin: string;
+  /** Of the listener of `server.admin`; null without one. */
+  readonly adminOrigin: string | null;
+  readonly gateway: Gateway;
+  /** Goes over to the same configuration with other members of its server. */
+  reload(server: Record<string, unknown>): Promise<void>;
   /** In the order of their names. */
   readonly registries: readonly Registry[];
   readonly logLines: Record<string, unknown>[];
@@ -36,31 +41,39 @@ export async function serveRegistries(options: ServeRegistriesOptions): Promise<
   const names = Object.keys(options.catalogs);
   const registries = names.map((name) => createRegistry({ templates: options.catalogs[name] ?? [] }));
   const urls = await Promise.all(registries.map((registry) => registry.listen()));
-  const config = parseConfigObject(
-    {
-      server: {
-        secret: 'for tests alone: 0123456789abcdef0123456789abcdef',
-        cache: { disk: 'off', warm: 'off' },
-        ...options.server,
+  const configure = (changed: Record<string, unknown> = {}) =>
+    parseConfigObject(
+      {
+        server: {
+          secret: 'for tests alone: 0123456789abcdef0123456789abcdef',
+          cache: { disk: 'off', warm: 'off' },
+          ...options.server,
+          ...changed,
+        },
+        registries: [
+          ...names.map((name, index) => ({ name, type: 'official', url: urls[index], ...options.settings?.[name] })),
+          ...(options.more ?? []),
+        ],
+        ...(options.auth && { auth: options.auth }),
       },
-      registries: [
-        ...names.map((name, index) => ({ name, type: 'official', url: urls[index], ...options.settings?.[name] })),
-        ...(options.more ?? []),
-      ],
-      ...(options.auth && { auth: options.auth }),
-    },
-    {
-      ...(options.dataDirectory !== undefined && { dataDirectory: options.dataDirectory }),
-      ...(options.environment && { environment: options.environment }),
-    },
-  );
+      {
+        ...(options.dataDirectory !== undefined && { dataDirectory: options.dataDirectory }),
+        ...(options.environment && { environment: options.environment }),
+      },
+    );
+  const config = configure();
   const logLines: Record<string, unknown>[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void logLines.push(JSON.parse(line)) });
   const gateway = await createGateway(config, { log });
   const listener = await listen({ host: '127.0.0.1', port: 0, handle: gateway.handle });
   const { origin } = listener;
+  const { admin } = config.server;
+  const adminListener = admin === null ? null : await listen({ ...admin, handle: gateway.handleAdmin });
   return {
     origin,
+    adminOrigin: adminListener?.origin ?? null,
+    gateway,
+    reload: (server) => gateway.reload(configure(server)),
     registries,
     logLines,
     countArrivals: () => registries.reduce((total, registry) => total + registry.requests.length, 0),
@@ -70,6 +83,7 @@ export async function serveRegistries(options: ServeRegistriesOptions): Promise<
     ask: createAsk(origin),
     async [Symbol.asyncDispose]() {
       await listener.close(1000);
+      await adminListener?.close(1000);
       await gateway.close();
       await Promise.all(registries.map((registry) => registry.close()));
     },

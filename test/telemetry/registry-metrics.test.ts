@@ -31,9 +31,9 @@ describe('the latencies of a registry', () => {
 describe('the metrics of a registry', () => {
   it('count what happened, each failure in its place', () => {
     const meter = new RegistryMeter(() => 1_000_000);
-    meter.onCacheOutcome('HIT');
-    meter.onCacheOutcome('MISS');
-    meter.onCacheOutcome('STALE');
+    meter.onCacheOutcome('HIT', 'SEARCH');
+    meter.onCacheOutcome('MISS', 'SEARCH');
+    meter.onCacheOutcome('STALE', 'SEARCH');
     for (const failure of ['AUTHENTICATION', 'RATE_LIMIT', 'TIMEOUT', 'NOT_FOUND', 'SERVER'] as const) {
       meter.onAttemptStart();
       meter.onAttemptEnd(10, new RegistryFailure(failure, 'r'));

@@ -1,0 +1,152 @@
+/** Five minutes in parts of five seconds, an hour in parts of a minute: a window is too long by one of them at most. */
+const FINE_MS = 5_000;
+const FINE_PARTS = 61;
+const MINUTE_MS = 60_000;
+const MINUTES = 61;
+const FINE_REACH_MS = 300_000;
+const HOUR_MS = 3_600_000;
+
+/** What is counted in one part of time. */
+interface Countable<P> {
+  /** Adds what the other one counted. */
+  add(other: P): void;
+}
+
+/**
+ * Counters of the last minutes, and of all time. What happens is counted once, in the part of time that is under way; when
+ * that is over it is added to its minute and to the total, so that windows are made of true sums, and counting costs what
+ * an increment does.
+ */
+export class Windows<P extends Countable<P>> {
+  readonly #now: () => number;
+  readonly #create: () => P;
+  readonly #fine: Ring<P>;
+  readonly #minutes: Ring<P>;
+  readonly #past: P;
+  #current: P;
+  #endMs: number;
+
+  /** `now` as `Date.now()`; `create` makes a part in which nothing was counted. */
+  constructor(now: () => number, create: () => P) {
+    this.#now = now;
+    this.#create = create;
+    this.#fine = new Ring(FINE_MS, FINE_PARTS);
+    this.#minutes = new Ring(MINUTE_MS, MINUTES);
+    this.#past = create();
+    this.#current = create();
+    this.#endMs = this.#begin(now());
+  }
+
+  /** Where to count what happens now. */
+  get current(): P {
+    const nowMs = this.#now();
+    // A clock that is set back goes on in the part that is under way, unless it is set back further than anybody looks.
+    if (nowMs >= this.#endMs || nowMs < this.#endMs - HOUR_MS) this.#turn(nowMs);
+    return this.#current;
+  }
+
+  /** The parts of the last `windowMs`, an hour at most. They may be counted in still: read, and keep none. */
+  since(windowMs: number): readonly P[] {
+    const { current } = this;
+    const sinceMs = this.#now() - windowMs;
+    return windowMs <= FINE_REACH_MS ? this.#fine.since(sinceMs) : [...this.#minutes.since(sinceMs), current];
+  }
+
+  /** All that was ever counted here: it only grows. */
+  total(): P {
+    const total = this.#create();
+    total.add(this.#past);
+    total.add(this.current);
+    return total;
+  }
+
+  /** The minutes of the last hour, the oldest first, the one under way as far as it is. The parts are for the caller. */
+  listMinutes(): readonly { readonly startMs: number; readonly part: P }[] {
+    const { current } = this;
+    const underWay = Math.floor((this.#endMs - FINE_MS) / MINUTE_MS) * MINUTE_MS;
+    this.#minutes.at(underWay, this.#create);
+    return this.#minutes.list(this.#now() - HOUR_MS).map(({ startMs, part }) => {
+      const copy = this.#create();
+      copy.add(part);
+      if (startMs === underWay) copy.add(current);
+      return { startMs, part: copy };
+    });
+  }
+
+  /** Adds what was counted in a minute before this process began; it counts in windows and not in the total. */
+  addMinute(startMs: number, part: P): void {
+    const nowMs = this.#now();
+    const minuteMs = Math.floor(startMs / MINUTE_MS) * MINUTE_MS;
+    if (minuteMs <= nowMs - HOUR_MS - MINUTE_MS || minuteMs > nowMs) return;
+    this.#minutes.at(minuteMs, this.#create).add(part);
+    // When in the minute is not known: at its end, so that shorter windows rather have too much. And not in the part that is
+    // counted in now, which will be added to its minute.
+    const endMs = Math.min(minuteMs + MINUTE_MS, this.#endMs - FINE_MS);
+    if (endMs > nowMs - FINE_REACH_MS) this.#fine.at(endMs - FINE_MS, this.#create).add(part);
+  }
+
+  /** Adds what is over to where it belongs. */
+  #turn(nowMs: number): void {
+    this.#past.add(this.#current);
+    if (nowMs < this.#endMs - HOUR_MS) {
+      this.#fine.clear();
+      this.#minutes.clear();
+    } else this.#minutes.at(this.#endMs - FINE_MS, this.#create).add(this.#current);
+    this.#current = this.#create();
+    this.#endMs = this.#begin(nowMs);
+  }
+
+  /** Gives the end of the part that begins. */
+  #begin(nowMs: number): number {
+    const startMs = Math.floor(nowMs / FINE_MS) * FINE_MS;
+    this.#fine.put(startMs, this.#current);
+    return startMs + FINE_MS;
+  }
+}
+
+/** The last parts of time, each replaced when its turn comes again. */
+class Ring<P> {
+  readonly #partMs: number;
+  readonly #slots: ({ readonly number: number; readonly part: P } | null)[];
+
+  constructor(partMs: number, parts: number) {
+    this.#partMs = partMs;
+    this.#slots = new Array(parts).fill(null);
+  }
+
+  /** The part of that time, made where there is none. */
+  at(timeMs: number, create: () => P): P {
+    const number = Math.floor(timeMs / this.#partMs);
+    const slot = this.#slots[number % this.#slots.length];
+    if (slot != null && slot.number === number) return slot.part;
+    const part = create();
+    this.put(timeMs, part);
+    return part;
+  }
+
+  put(timeMs: number, part: P): void {
+    const number = Math.floor(timeMs / this.#partMs);
+    this.#slots[number % this.#slots.length] = { number, part };
+  }
+
+  /** Every part that ends after this time, the oldest first. */
+  list(timeMs: number): { readonly startMs: number; readonly part: P }[] {
+    const first = Math.floor(timeMs / this.#partMs);
+    return this.#slots
+      .flatMap((slot) => (slot !== null && slot.number >= first ? [slot] : []))
+      .sort((one, other) => one.number - other.number)
+      .map(({ number, part }) => ({ startMs: number * this.#partMs, part }));
+  }
+
+  /** The same, in no order. */
+  since(timeMs: number): P[] {
+    const first = Math.floor(timeMs / this.#partMs);
+    const parts: P[] = [];
+    for (const slot of this.#slots) if (slot !== null && slot.number >= first) parts.push(slot.part);
+    return parts;
+  }
+
+  clear(): void {
+    this.#slots.fill(null);
+  }
+}

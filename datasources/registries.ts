@@ -6,6 +6,8 @@ import type { HealthChange, RegistrySource } from '../src/domain/registry.ts';
 import type { CallTracer } from '../src/domain/trace.ts';
 import type { MeasuredRegistry } from '../src/telemetry/metrics-page.ts';
 import { isGoodAnswer, RegistryMeter } from '../src/telemetry/registry-metrics.ts';
+import { noteCall } from '../src/telemetry/request-scope.ts';
+import { followNews, type Sharing, tellCircuit, tellHealth, tellPause } from './cluster-news.ts';
 import { HealthMonitor } from './health/monitor.ts';
 import { openUpstream } from './http/chain.ts';
 import type { UpstreamObserver } from './http/layer.ts';
@@ -29,6 +31,8 @@ export interface OpenRegistriesOptions {
   readonly now?: () => number;
   /** Keeps their answers, and those of others perhaps: it is not closed with these. */
   readonly cache?: AnswerCache;
+  /** What is shared with other processes; null: this is the only one. */
+  readonly sharing?: Sharing | null;
   /** Follows the calls; null: nobody does. */
   readonly tracer?: CallTracer | null;
   /** Told of each request that carries a registry's credentials, in the scope of whoever causes it. */
@@ -167,8 +171,14 @@ function prepareRegistry(
   const { cache } = options;
   const healthListeners: Pick<HealthMonitor, 'noteCall' | 'noteCircuitChange'>[] = [];
   const observer: UpstreamObserver = {
-    onCacheOutcome: (outcome, operation) => meter.onCacheOutcome(outcome, operation),
-    onAttemptStart: () => meter.onAttemptStart(),
+    onCacheOutcome: (outcome, operation) => {
+      // What is published goes past the cache.
+      if (operation !== 'PUBLISH') meter.onCacheOutcome(outcome, operation);
+    },
+    onAttemptStart: () => {
+      meter.onAttemptStart();
+      noteCall();
+    },
     onAttemptEnd: (tookMs, failure) => {
       meter.onAttemptEnd(tookMs, failure);
       for (const health of healthListeners) health.noteCall(isGoodAnswer(failure));
@@ -176,16 +186,17 @@ function prepareRegistry(
     },
     onRetry: () => meter.onRetry(),
     onRateLimitRefusal: () => meter.onRateLimitRefusal(),
-    onCircuitChange: (circuit) => {
+    onPause: (durationMs) => tellPause(options.sharing, upstream.identity, durationMs),
+    onCircuitChange: (circuit, isDiscovery) => {
       const { operation, state } = circuit;
+      if (isDiscovery) tellCircuit(options.sharing, upstream.identity, circuit);
       meter.onCircuitChange(circuit);
       options.logger?.warn({ registry: config.name, operation, state }, 'the circuit of a registry changed');
       for (const health of healthListeners) health.noteCircuitChange(circuit);
     },
   };
   const upstream = openUpstream(config, {
-    cache,
-    observer,
+    ...{ cache, observer, lender: options.sharing?.lender ?? null },
     tracer: options.tracer ?? null,
     ...(options.onCredentialsUsed && { onCredentialsUsed: options.onCredentialsUsed }),
     ...(options.lookup && { lookup: options.lookup }),
@@ -209,10 +220,12 @@ function startRegistry({ config, meter, upstream, healthListeners }: Prepared, o
     warn: (detail, message) => options.logger?.warn(detail, message),
     onChange: (change) => {
       logHealthChange(change, options);
+      tellHealth(options.sharing, upstream.identity, change);
       for (const listener of listeners) listener(change);
     },
   });
   healthListeners.push(health);
+  const endNews = followNews(options.sharing, upstream, () => health.checkSoon());
   let latest: { readonly settings: string; readonly source: RegistrySource } | null = null;
   return {
     config,
@@ -240,6 +253,7 @@ function startRegistry({ config, meter, upstream, healthListeners }: Prepared, o
       health: health.read(),
     }),
     async close() {
+      endNews();
       health.close();
       await upstream.close();
     },

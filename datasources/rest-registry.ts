@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { RegistryConfig } from '../src/config/config.ts';
 import type { TemplateState } from '../src/domain/cache.ts';
-import { RegistryFailure } from '../src/domain/errors.ts';
+import { type RegistryErrorType, RegistryFailure } from '../src/domain/errors.ts';
 import { normalizeName } from '../src/domain/names.ts';
 import type {
   Answer,
@@ -9,11 +9,18 @@ import type {
   RegistryHealth,
   RegistryInfo,
   RegistryMetrics,
+  RegistryOperation,
   RegistrySource,
   RowPage,
   RowRequest,
 } from '../src/domain/registry.ts';
-import type { CategoryCount, Template, TemplateContent, TemplateVersion } from '../src/domain/template.ts';
+import type {
+  CategoryCount,
+  Template,
+  TemplateContent,
+  TemplateDocument,
+  TemplateVersion,
+} from '../src/domain/template.ts';
 import { readJson } from './http/body.ts';
 import type { Upstream } from './http/chain.ts';
 import type { ReceivedBody, UpstreamRequest } from './http/layer.ts';
@@ -38,8 +45,6 @@ export interface MappingContext {
  */
 export interface RegistryDefinition {
   readonly kind: string;
-  /** The protocol can publish. */
-  readonly writable: boolean;
   /** Asked in turn for a health check until one is there. */
   readonly healthPaths: readonly [string, ...string[]];
   readonly search: {
@@ -60,6 +65,8 @@ export interface RegistryDefinition {
     buildPath(): string;
     toCategories(body: unknown): readonly CategoryCount[];
   };
+  /** Where documents are sent to, by POST; null: the protocol cannot publish. */
+  readonly publish: { buildPath(): string } | null;
 }
 
 /** What a registry is built of. */
@@ -96,7 +103,7 @@ class RestRegistry implements RegistrySource {
       type: config.type,
       kind: config.kind,
       url: config.url,
-      writable: definition.writable,
+      writable: definition.publish !== null && !config.readOnly,
       namespace: config.namespace,
       claims: config.claims,
       access: config.access,
@@ -216,6 +223,58 @@ class RestRegistry implements RegistrySource {
     );
   }
 
+  async publishTemplate(document: TemplateDocument): Promise<Template | null> {
+    const { config, definition, upstream } = this.#parts;
+    if (definition.publish === null || !this.info.writable) throw new RegistryFailure('READ_ONLY', this.info.name);
+    const { outcome, value } = await upstream.publish({
+      operation: 'PUBLISH',
+      path: definition.publish.buildPath(),
+      purpose: null,
+      subject: null,
+      accept: 'application/json',
+      maxBytes: MAX_ANSWER_BYTES,
+      keepUpToBytes: 0,
+      timeoutMs: config.timeouts.publish,
+      lifetimeMs: 0,
+      absence: 'FAILURE',
+      parse: (body) => this.#readPublished(body, document),
+      deadlineMs: Number.POSITIVE_INFINITY,
+      notBeforeMs: 0,
+      etag: null,
+      document,
+      waiters: { latestDeadlineMs: Number.POSITIVE_INFINITY, background: false },
+      traceHeaders: null,
+      attempt: null,
+    });
+    if (outcome !== 'EXISTS') {
+      // Whoever answers without the template may be a proxy that took nothing: only what is listed was published.
+      return (value as Template | null) ?? (await this.#findPublished(document, 'PROTOCOL'));
+    }
+    if (value === null) return await this.#findPublished(document, 'CONFLICT');
+    if (value !== document.digest) throw new RegistryFailure('CONFLICT', this.info.name, { statusCode: 409 });
+    return await this.#findPublished(document, 'CONFLICT').catch(() => null);
+  }
+
+  /** null: it is not the template that was sent, or none at all. */
+  #readPublished(body: ReceivedBody, { name, version }: TemplateDocument): Template | null {
+    try {
+      return this.#readTemplate(body, name, version);
+    } catch {
+      return null;
+    }
+  }
+
+  /** The template as it is listed now. Rejects with a failure of that type where it is not listed, or of another document. */
+  async #findPublished({ name, version, digest }: TemplateDocument, otherwise: RegistryErrorType): Promise<Template> {
+    const nowMs = Date.now();
+    const deadlineMs = performance.now() + this.#parts.config.timeouts.template;
+    const { value } = await this.fetchTemplate(name, version, { deadlineMs, notBeforeMs: nowMs });
+    const isSame = value?.digest === digest || (value?.digest === null && otherwise === 'PROTOCOL');
+    if (value !== null && isSame) return value;
+    const statusCode = otherwise === 'CONFLICT' ? 409 : null;
+    throw new RegistryFailure(otherwise, this.info.name, { statusCode, logDetail: 'what was sent is not listed' });
+  }
+
   peekRows(request: RowRequest): number {
     return this.#parts.upstream.peek(this.#parts.definition.search.buildPath(request));
   }
@@ -233,6 +292,10 @@ class RestRegistry implements RegistrySource {
 
   canAnswer(): boolean {
     return this.#parts.upstream.admits('SEARCH');
+  }
+
+  resetCircuit(operation: RegistryOperation | null): void {
+    this.#parts.upstream.resetCircuit(operation);
   }
 
   readHealth(): RegistryHealth {
@@ -260,6 +323,7 @@ class RestRegistry implements RegistrySource {
       deadlineMs: options.deadlineMs,
       notBeforeMs: options.notBeforeMs ?? 0,
       etag: null,
+      document: null,
       waiters: { latestDeadlineMs: options.deadlineMs, background: options.background ?? false },
       traceHeaders: null,
       attempt: null,

@@ -39,9 +39,10 @@ function readJson(text: string): DocumentReading {
 
 function readYaml(text: string): DocumentReading {
   try {
-    // Silent: what is odd in somebody's document is answered, not written to this program's log. The library's own check
-    // for unique keys compares each with all before it: a megabyte of keys would take minutes.
-    const document = parseDocument(text, { prettyErrors: false, logLevel: 'silent', uniqueKeys: false });
+    // What is odd in somebody's document is answered, not written to this program's log; "silent" would read the first of
+    // two documents and not say that there is another. The library's own check for unique keys compares each with all
+    // before it: a megabyte of keys would take minutes.
+    const document = parseDocument(text, { prettyErrors: false, logLevel: 'error', uniqueKeys: false });
     const error = document.errors[0] ?? document.warnings[0];
     if (error !== undefined) return failAt(text, error.pos[0], error.code);
     const duplicateAt = findDuplicateKey(document);

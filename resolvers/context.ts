@@ -72,12 +72,16 @@ export interface OperationNotes {
   isWhole: boolean;
   /** What the answer waits for; never rejects. */
   waitsFor: Promise<void> | null;
+  /** Why nothing of it was executed, though nothing is wrong with it: its caller has used up what it may. */
+  refusal: Error | null;
 }
 
 export interface RequestContext {
   /** Shows exactly what the caller may see. */
   readonly view: FederationView;
   readonly caller: Caller;
+  /** Counts what an operation may cost, before anything of it is done. Throws, and notes, where the caller may not spend that. */
+  chargeCost(cost: number): void;
   /** Throws where the caller has not the role; that is on record before the answer is sent. */
   requireRole(role: string): void;
   readonly requestId: string;

@@ -3,6 +3,7 @@ import { auditResolvers } from './audit.ts';
 import { cacheResolvers } from './cache.ts';
 import { gatewayResolvers } from './gateway.ts';
 import { nodeResolvers } from './node.ts';
+import { publishingResolvers } from './publishing.ts';
 import { registryResolvers } from './registry.ts';
 import { scalars } from './scalars.ts';
 import { searchResolvers } from './search.ts';
@@ -19,4 +20,5 @@ export const resolvers = [
   viewerResolvers,
   cacheResolvers,
   auditResolvers,
+  publishingResolvers,
 ];

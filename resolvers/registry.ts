@@ -7,10 +7,11 @@ import type {
   HealthStatus,
   RegistryHealth,
   RegistryInfo,
+  RegistryOperation,
 } from '../src/domain/registry.ts';
 import type { RegistryType } from '../src/domain/search.ts';
 import type { VisibleRegistry } from '../src/federation/answers.ts';
-import { checkList, checkValue } from './arguments.ts';
+import { checkList, checkRegistryName, checkValue } from './arguments.ts';
 import type { RequestContext } from './context.ts';
 import { encodeRegistryId } from './node-id.ts';
 
@@ -27,6 +28,10 @@ const DAY_MS = 86_400_000;
 interface RegistriesArguments {
   readonly types?: readonly RegistryType[] | null;
   readonly statuses?: readonly HealthStatus[] | null;
+}
+
+interface ResetCircuitArguments {
+  readonly input: { readonly registry: string; readonly operation?: RegistryOperation | null };
 }
 
 function registries(_: unknown, given: RegistriesArguments, { view }: RequestContext): readonly VisibleRegistry[] {
@@ -50,6 +55,18 @@ function urlFor(info: RegistryInfo, caller: Caller): string | null {
   return url.href;
 }
 
+async function resetCircuit(_: unknown, { input }: ResetCircuitArguments, context: RequestContext) {
+  context.requireRole('admin');
+  const registryName = checkRegistryName('input.registry', input.registry, context.view);
+  const registry = context.view.registryNamed(registryName, 'input.registry');
+  const operation = input.operation ?? null;
+  const detail = operation === null ? null : `operation ${operation}`;
+  return await context.audit.perform({ action: 'circuit.reset', registryName, detail }, async () => {
+    registry.source.resetCircuit(operation);
+    return { registry };
+  });
+}
+
 /** OPEN before HALF_OPEN before CLOSED. */
 function worstState(circuits: readonly CircuitView[]): CircuitState {
   const states = new Set(circuits.map((circuit) => circuit.state));
@@ -63,6 +80,7 @@ export const registryResolvers = {
     registry: (_: unknown, { name }: { name: string }, { view }: RequestContext) =>
       view.registryNamed(checkValue('name', name), 'name'),
   },
+  Mutation: { resetCircuit },
   Registry: {
     id: ({ source }: VisibleRegistry) => encodeRegistryId(source.info.name),
     name: ({ source }: VisibleRegistry) => source.info.name,

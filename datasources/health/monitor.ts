@@ -8,6 +8,8 @@ import { type Check, type Finding, judge, type Traffic, type Verdict } from './v
 /** Checks of a registry are spread over this share of the interval, so that a hundred do not come in one moment. */
 const JITTER = 0.2;
 /** Beyond this Node's timers fire at once. */
+/** Between two checks, whatever others find. */
+const SOONEST_MS = 1_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** A connection that is kept, or a TLS session that is resumed, shows no new certificate: it is looked at anew so often. */
 const CERTIFICATE_AGE_MS = 3_600_000;
@@ -94,6 +96,15 @@ export class HealthMonitor {
 
   noteCircuitChange(circuit: CircuitView): void {
     if (!this.#closed) this.#update(circuit);
+  }
+
+  /** Another process has found something: it is looked at now, unless that was done a moment ago. */
+  checkSoon(): void {
+    const isRecent = this.#options.now() - (this.#lastCheck?.atMs ?? 0) < SOONEST_MS;
+    if (this.#timer === null || this.#closed || isRecent) return;
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    void this.#check();
   }
 
   close(): void {

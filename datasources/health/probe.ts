@@ -64,6 +64,7 @@ export class Probe {
       notBeforeMs: 0,
       purpose: null,
       etag: null,
+      document: null,
       waiters: { latestDeadlineMs: Number.POSITIVE_INFINITY, background: true },
       traceHeaders: null,
       attempt: null,

@@ -13,12 +13,15 @@ import { Limiter } from './limiter.ts';
 import { createMeasureLayer } from './measure.ts';
 import { createRetryLayer } from './retry.ts';
 import { createSend } from './send.ts';
+import { type Lender, SharedAccount } from './shared-account.ts';
 import { createTimeoutLayer } from './timeout.ts';
 import { createTraceLayer } from './trace.ts';
 
 export interface UpstreamOptions {
   readonly cache: AnswerCache;
   readonly observer: UpstreamObserver;
+  /** Has the account of the rate limit for several processes; null: there is one process. */
+  readonly lender?: Lender | null;
   /** null: nothing is traced. */
   readonly tracer?: CallTracer | null;
   /** Told of each request that carries the registry's credentials. */
@@ -29,7 +32,11 @@ export interface UpstreamOptions {
 
 /** A registry's HTTP side, all layers joined. */
 export interface Upstream {
+  /** The registry, its address and credentials: the same in every process that has them. */
+  readonly identity: string;
   readonly call: Handler;
+  /** Past the cache: what is sent is neither kept nor shared. */
+  readonly publish: Handler;
   /** One attempt outside cache, circuits and limiter: for health checks, which must see what is, and change nothing. */
   readonly probe: Handler;
   /** Until when the answer to a path is given without asking, on the clock of `Date.now()`; 0: it would be asked for. */
@@ -37,7 +44,13 @@ export interface Upstream {
   /** What is kept of a path, however old; undefined: nothing. Never rejects. */
   recall(path: string, parse: UpstreamRequest['parse']): Promise<unknown>;
   admits(operation: CallOperation): boolean;
+  /** Closes the circuit of the operation, or all (null), as if nothing had ever failed. */
+  resetCircuit(operation: CallOperation | null): void;
   readCircuits(): readonly CircuitView[];
+  /** Another process has found a circuit to be so: the next call is tried. */
+  tryNext(operation: CallOperation, found: 'OPEN' | 'CLOSED'): void;
+  /** Leaves the registry alone for a while. */
+  pauseFor(durationMs: number): void;
   /** Opens those that are closed, as if their calls had failed too often. */
   openCircuits(): void;
   /** Closes those that are not. */
@@ -65,12 +78,19 @@ export function openUpstream(config: RegistryConfig, options: UpstreamOptions): 
     authorize: tellOfUse(config, options.onCredentialsUsed),
   });
   const circuits = new Circuits(name, config.circuit, observer);
-  const limiter = new Limiter(name, config.rateLimit, observer);
+  const identity = describeIdentity(config);
+  const { lender = null } = options;
+  const limiter = new Limiter(
+    name,
+    config.rateLimit,
+    observer,
+    lender && ((limit, gate) => new SharedAccount(identity, limit, lender, gate)),
+  );
   const { staleWhileRevalidate, staleIfError } = config.cache;
   const cache = new CacheLayer({
     registryName: name,
     store: options.cache,
-    scope: describeScope(config),
+    scope: `${identity} `,
     leniency: { staleWhileRevalidateMs: staleWhileRevalidate, staleIfErrorMs: staleIfError },
     observer,
   });
@@ -78,7 +98,6 @@ export function openUpstream(config: RegistryConfig, options: UpstreamOptions): 
   const timeout = createTimeoutLayer(name);
 
   const layers: readonly Layer[] = [
-    cache.layer,
     circuits.refuseIfOpen,
     limiter.layer,
     circuits.breaker,
@@ -88,13 +107,20 @@ export function openUpstream(config: RegistryConfig, options: UpstreamOptions): 
     timeout,
   ];
 
+  const publish = layers.reduceRight((next, layer) => layer(next), send);
+
   return {
-    call: layers.reduceRight((next, layer) => layer(next), send),
+    identity,
+    call: cache.layer(publish),
+    publish,
     probe: timeout(send),
     peek: (path) => cache.peek(path),
     recall: (path, parse) => cache.recall(path, parse),
     admits: (operation) => circuits.admits(operation),
+    resetCircuit: (operation) => circuits.reset(operation),
     readCircuits: () => circuits.read(),
+    tryNext: (operation, found) => circuits.tryNext(operation, found),
+    pauseFor: (durationMs) => limiter.pauseFor(durationMs),
     openCircuits: () => circuits.openAll(),
     closeCircuits: () => circuits.closeAll(),
     readCertificate: () => connections.readCertificate(),
@@ -111,9 +137,9 @@ export function openUpstream(config: RegistryConfig, options: UpstreamOptions): 
 function tellOfUse({ name, credentials }: RegistryConfig, onUsed: UpstreamOptions['onCredentialsUsed']): Authorize {
   const authorize = createAuthorize(name, credentials);
   if (credentials === null || onUsed === undefined) return authorize;
-  return (method, targetUri) => {
+  return (...request) => {
     onUsed(name);
-    return authorize(method, targetUri);
+    return authorize(...request);
   };
 }
 
@@ -121,7 +147,7 @@ function tellOfUse({ name, credentials }: RegistryConfig, onUsed: UpstreamOption
  * Answers belong to a registry, its address and the credentials they were given to, and are kept as they were read; none of
  * that can be read off it.
  */
-function describeScope(config: RegistryConfig): string {
+function describeIdentity(config: RegistryConfig): string {
   const identity = JSON.stringify([config.url, config.credentials, config.kind, config.popularityScale]);
-  return `${config.name} ${createHash('sha256').update(identity).digest('base64url').slice(0, 16)} `;
+  return `${config.name} ${createHash('sha256').update(identity).digest('base64url').slice(0, 16)}`;
 }

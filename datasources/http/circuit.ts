@@ -59,6 +59,11 @@ export class Circuits {
     return !(this.#circuits.get(operation)?.refuses() ?? false);
   }
 
+  /** Closes the circuit of the operation, or all of them (null): what failed before counts no more. */
+  reset(operation: CallOperation | null): void {
+    for (const [each, circuit] of this.#circuits) if (operation === null || operation === each) circuit.reset();
+  }
+
   read(): readonly CircuitView[] {
     return [...this.#circuits.values()].map((circuit) => circuit.view);
   }
@@ -71,6 +76,11 @@ export class Circuits {
   /** Lets calls of every operation through again. */
   closeAll(): void {
     for (const circuit of this.#circuits.values()) circuit.close();
+  }
+
+  /** Another process has found that calls fail, or that they do no longer: the next call is tried, and decides. */
+  tryNext(operation: CallOperation, found: 'OPEN' | 'CLOSED'): void {
+    this.#circuits.get(operation)?.tryNext(found);
   }
 
   /** No call goes through any more. */
@@ -89,12 +99,28 @@ export class Circuits {
 }
 
 class Circuit {
-  readonly #breaker: CircuitBreaker<[UpstreamRequest], UpstreamResponse>;
+  readonly #next: Handler;
+  readonly #options: RegistryConfig['circuit'];
+  readonly #observer: UpstreamObserver;
+  #breaker: CircuitBreaker<[UpstreamRequest], UpstreamResponse>;
   #view: CircuitView;
+  /** One call decides. ASKED: the next one. RUNNING: it is under way, and the others are refused. */
+  #trial: 'NONE' | 'ASKED' | 'RUNNING' = 'NONE';
+  #trialUntilMs = 0;
+  /** Its opening was this process's discovery; so is its closing then. */
+  #isDiscovery = false;
 
   constructor(operation: CallOperation, next: Handler, options: RegistryConfig['circuit'], observer: UpstreamObserver) {
+    this.#next = next;
+    this.#options = options;
+    this.#observer = observer;
     this.#view = { operation, state: 'CLOSED', sinceMs: Date.now(), nextAttemptAtMs: null };
-    this.#breaker = new CircuitBreaker(next, {
+    this.#breaker = this.#createBreaker();
+  }
+
+  #createBreaker(): CircuitBreaker<[UpstreamRequest], UpstreamResponse> {
+    const options = this.#options;
+    const breaker = new CircuitBreaker(this.#next, {
       // Time is the timeout layer's alone; opossum's cache, coalescing, capacity and abort controller stay off.
       timeout: false,
       errorThresholdPercentage: options.errorThresholdPercentage,
@@ -106,15 +132,20 @@ class Circuit {
       resetTimeout: options.resetTimeout,
       errorFilter: (error: unknown) => !speaksOfRegistry(error),
     });
-    const enter = (state: CircuitView['state']): void => {
-      const nowMs = Date.now();
-      const nextAttemptAtMs = state === 'OPEN' ? nowMs + options.resetTimeout : null;
-      this.#view = { operation, state, sinceMs: nowMs, nextAttemptAtMs };
-      observer.onCircuitChange(this.#view);
-    };
-    this.#breaker.on('open', () => enter('OPEN'));
-    this.#breaker.on('halfOpen', () => enter('HALF_OPEN'));
-    this.#breaker.on('close', () => enter('CLOSED'));
+    breaker.on('open', () => this.#enter('OPEN'));
+    breaker.on('halfOpen', () => this.#enter('HALF_OPEN'));
+    breaker.on('close', () => this.#enter('CLOSED'));
+    return breaker;
+  }
+
+  #enter(state: CircuitView['state']): void {
+    const { operation } = this.#view;
+    const nowMs = Date.now();
+    const nextAttemptAtMs = state === 'OPEN' ? nowMs + this.#options.resetTimeout : null;
+    const wasClosed = this.#view.state === 'CLOSED';
+    if (wasClosed) this.#isDiscovery = this.#trial !== 'RUNNING';
+    this.#view = { operation, state, sinceMs: nowMs, nextAttemptAtMs };
+    this.#observer.onCircuitChange(this.#view, this.#isDiscovery && (wasClosed || state === 'CLOSED'));
   }
 
   get view(): CircuitView {
@@ -128,15 +159,51 @@ class Circuit {
 
   /** Open, or half open with its one probe under way. */
   refuses(): boolean {
-    return !this.#breaker.closed && !this.#breaker.pendingClose && !this.isShut;
+    if (this.#trial === 'RUNNING') return true;
+    return !this.#breaker.closed && !this.#breaker.pendingClose && !this.isShut && !this.#isTried();
   }
 
   fire(request: UpstreamRequest): Promise<UpstreamResponse> {
-    return this.#breaker.fire(request);
+    return this.#isTried() ? this.#try(request) : this.#breaker.fire(request);
+  }
+
+  tryNext(found: 'OPEN' | 'CLOSED'): void {
+    if (this.isShut || this.#trial !== 'NONE' || this.#breaker.closed === (found === 'CLOSED')) return;
+    this.#trial = 'ASKED';
+    this.#trialUntilMs = performance.now() + this.#options.resetTimeout;
+  }
+
+  #isTried(): boolean {
+    if (this.#trial === 'ASKED' && performance.now() > this.#trialUntilMs) this.#trial = 'NONE';
+    return this.#trial === 'ASKED';
+  }
+
+  async #try(request: UpstreamRequest): Promise<UpstreamResponse> {
+    this.#trial = 'RUNNING';
+    try {
+      const response = await this.#next(request);
+      if (!this.#breaker.closed) this.close();
+      return response;
+    } catch (error) {
+      if (this.#breaker.closed && speaksOfRegistry(error)) this.open();
+      throw error;
+    } finally {
+      this.#trial = 'NONE';
+    }
   }
 
   open(): void {
     if (!this.isShut) this.#breaker.open();
+  }
+
+  /** A new breaker: closed by its own means, opossum's would open again at the next failure, by what it had counted. */
+  reset(): void {
+    if (this.isShut) return;
+    this.#breaker.shutdown();
+    this.#breaker = this.#createBreaker();
+    // What an administrator says, the other processes are told as if it had been found out here.
+    this.#isDiscovery = true;
+    if (this.#view.state !== 'CLOSED') this.#enter('CLOSED');
   }
 
   close(): void {

@@ -1,8 +1,11 @@
 import type { Credentials } from '../../src/config/config.ts';
 import { createRequestSigner } from './signatures.ts';
 
-/** Gives the headers that authorise one request to this URL; made for each request anew, since signatures are. */
-export type Authorize = (method: string, targetUri: string) => Record<string, string>;
+/**
+ * Gives the headers that authorise one request to this URL; made for each request anew, since signatures are.
+ * `contentDigest`: the field of that name, of a request that has a body.
+ */
+export type Authorize = (method: string, targetUri: string, contentDigest: string | null) => Record<string, string>;
 
 /**
  * Makes the headers of a registry's `credentials` (contract 2). Throws, with the registry's name and what to do, when an

@@ -1,7 +1,10 @@
 import type { RegistryConfig } from '../../src/config/config.ts';
+import { type Account, LocalAccount } from './account.ts';
 
 /** Background work leaves this share of the burst, and of the places, to those who wait. */
 const BACKGROUND_RESERVE = 0.25;
+/** Where others share the account this often is looked whether they have given a place back. */
+const PLACE_WAIT_MS = 20;
 /** A pause or a slow limit is looked at again this often. */
 const LONGEST_WAIT_MS = 1_000;
 
@@ -16,38 +19,53 @@ export interface Visitor {
 }
 
 /**
- * The exact account of a registry's `rateLimit`: a token bucket (`requestsPerSecond`, up to `burst`), the places of
- * `concurrent`, and the pauses that the registry itself asks for. Decides synchronously whether a call may go now; who
- * may not waits at the door and is let in, in order, when a token or a place is free. Null: pauses alone.
+ * Keeps the account of a registry's `rateLimit`, its tokens and places, and the pauses that the registry itself asks for. Decides
+ * synchronously whether a call may go now; who may not waits at the door and is let in, in order, when a token or a place is
+ * free. Without an account there are pauses alone.
  */
 export class Gate {
-  readonly #limit: NonNullable<RegistryConfig['rateLimit']> | null;
+  readonly #account: Account | null;
   readonly #visitors: Visitor[] = [];
   readonly #backgroundVisitors: Visitor[] = [];
-  #tokens: number;
-  #countedAtMs = performance.now();
   #inFlight = 0;
   #pausedUntilMs = 0;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(limit: RegistryConfig['rateLimit']) {
-    this.#limit = limit;
-    this.#tokens = limit?.burst ?? 0;
+  /** `share`: makes the account, where it is not this process's alone. */
+  constructor(limit: RegistryConfig['rateLimit'], share: ShareAccount | null = null) {
+    if (limit === null) this.#account = null;
+    else this.#account = share === null ? new LocalAccount(limit) : share(limit, this);
+  }
+
+  /** Calls under way. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Those at the door. */
+  get standing(): number {
+    return this.#visitors.length + this.#backgroundVisitors.length;
   }
 
   /** Takes a token and a place when both are free now. */
   tryEnter(background: boolean): boolean {
     if (!this.#mayEnter(background)) return false;
-    this.#tokens -= 1;
+    this.#account?.take();
     this.#inFlight += 1;
     return true;
   }
 
+  /** Asks those who share the account for what one call needs. null: nobody does. Then `tryEnter` says whether it helped. */
+  replenish(): Promise<void> | null {
+    return this.#account?.replenish(1) ?? null;
+  }
+
   /** Takes a token for a further attempt of a call that has its place. */
   tryTakeToken(): boolean {
-    this.#refill();
-    if (performance.now() < this.#pausedUntilMs || (this.#limit !== null && this.#tokens < 1)) return false;
-    this.#tokens -= 1;
+    if (performance.now() < this.#pausedUntilMs) return false;
+    if (this.#account === null) return true;
+    if (this.#account.countTokens() < 1) return false;
+    this.#account.take();
     return true;
   }
 
@@ -75,38 +93,27 @@ export class Gate {
 
   /** The least that a call must wait which has so many others before it. Places in use are not foreseen. */
   estimateWaitMs(before: number): number {
-    if (this.#limit === null) return this.remainingPauseMs();
-    this.#refill();
-    const missing = before + 1 - this.#tokens;
-    return Math.max(this.remainingPauseMs(), Math.ceil((missing / this.#limit.requestsPerSecond) * 1000), 0);
+    return Math.max(this.remainingPauseMs(), this.#account?.estimateWaitMs(before + 1) ?? 0);
   }
 
   /** Sends everybody away who still stands here. */
   close(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#account?.close();
     for (const visitor of [...this.#visitors.splice(0), ...this.#backgroundVisitors.splice(0)]) visitor.admit(false);
   }
 
+  /** Lets in whoever may go now, those that somebody waits for before the others. */
+  readonly open = (): void => this.#open();
+
   #mayEnter(background: boolean): boolean {
     if (performance.now() < this.#pausedUntilMs) return false;
-    const limit = this.#limit;
-    if (limit === null) return true;
-    this.#refill();
-    const reserve = background ? Math.min(limit.burst - 1, limit.burst * BACKGROUND_RESERVE) : 0;
-    return this.#tokens >= 1 + reserve && this.#inFlight < this.#countPlaces(background);
+    const account = this.#account;
+    if (account === null) return true;
+    if (account.countTokens() < 1 || this.#inFlight >= this.#countPlaces(background)) return false;
+    return !background || account.countAllTokens() >= 1 + reserveOf(account);
   }
 
-  #refill(): void {
-    const limit = this.#limit;
-    const nowMs = performance.now();
-    if (limit !== null) {
-      const earned = ((nowMs - this.#countedAtMs) * limit.requestsPerSecond) / 1000;
-      this.#tokens = Math.min(limit.burst, this.#tokens + earned);
-    }
-    this.#countedAtMs = nowMs;
-  }
-
-  /** Lets in whoever may go now, those that somebody waits for before the others. */
   #open(): void {
     this.#promote();
     this.#admitFrom(this.#visitors);
@@ -140,9 +147,13 @@ export class Gate {
    */
   #openLater(next: Visitor): void {
     const background = next.isBackground();
-    const reserve = background && this.#limit !== null ? this.#limit.burst * BACKGROUND_RESERVE : 0;
-    const waitMs = this.estimateWaitMs(reserve);
-    if (waitMs <= 0 && this.#inFlight >= this.#countPlaces(background)) return;
+    const account = this.#account;
+    let waitMs = this.estimateWaitMs(background && account !== null ? reserveOf(account) : 0);
+    if (account !== null && this.remainingPauseMs() === 0) {
+      const isAsked = account.replenish(0) !== null;
+      if (isAsked) waitMs = Math.max(waitMs, PLACE_WAIT_MS);
+      else if (waitMs <= 0 && this.#inFlight >= this.#countPlaces(background)) return;
+    }
     this.#timer = setTimeout(
       () => {
         this.#timer = null;
@@ -154,8 +165,19 @@ export class Gate {
 
   /** How many calls may be under way at once. */
   #countPlaces(background: boolean): number {
-    if (this.#limit === null) return Number.POSITIVE_INFINITY;
-    const { concurrent } = this.#limit;
-    return background ? Math.max(1, Math.floor(concurrent * (1 - BACKGROUND_RESERVE))) : concurrent;
+    if (this.#account === null) return Number.POSITIVE_INFINITY;
+    const { places } = this.#account;
+    return background ? Math.max(1, Math.floor(places * (1 - BACKGROUND_RESERVE))) : places;
   }
+}
+
+/** Makes the account of a limit that others share, for a gate. It opens the gate when there is more. */
+export type ShareAccount = (
+  limit: NonNullable<RegistryConfig['rateLimit']>,
+  gate: { readonly inFlight: number; readonly standing: number; open(): void },
+) => Account;
+
+/** Tokens that background work leaves to those who wait. */
+function reserveOf({ limit: { burst } }: Account): number {
+  return Math.min(burst - 1, burst * BACKGROUND_RESERVE);
 }

@@ -1,15 +1,16 @@
 import type { AnswerSubject } from '../../src/domain/cache.ts';
 import type { RegistryFailure } from '../../src/domain/errors.ts';
-import type { CircuitView } from '../../src/domain/registry.ts';
+import type { CircuitView, RegistryOperation } from '../../src/domain/registry.ts';
 import type { CacheOutcome } from '../../src/domain/search.ts';
+import type { TemplateDocument } from '../../src/domain/template.ts';
 import type { CacheDirectives } from './directives.ts';
 import type { Attempt } from './receive.ts';
 
 /** What is asked of a registry, as far as circuits and timeouts tell apart. */
-export type CallOperation = 'SEARCH' | 'TEMPLATE' | 'CATALOG';
+export type CallOperation = RegistryOperation;
 
 /** The operations in the order in which they are shown. */
-export const CALL_OPERATIONS: readonly CallOperation[] = ['SEARCH', 'TEMPLATE', 'CATALOG'];
+export const CALL_OPERATIONS: readonly CallOperation[] = ['SEARCH', 'TEMPLATE', 'CATALOG', 'PUBLISH'];
 
 /** The body of an answer, whole and decompressed, with the members of its head that say what it is. */
 export interface ReceivedBody {
@@ -28,7 +29,7 @@ export interface Waiters {
   background: boolean;
 }
 
-/** One GET to a registry. Everything a layer needs travels in it; a layer that changes something passes a copy on. */
+/** One request to a registry. Everything a layer needs travels in it; a layer that changes something passes a copy on. */
 export interface UpstreamRequest {
   readonly operation: CallOperation;
   /** After the registry's URL, with its query, already encoded: equal requests have equal paths. */
@@ -56,6 +57,8 @@ export interface UpstreamRequest {
   readonly notBeforeMs: number;
   /** If-None-Match. */
   readonly etag: string | null;
+  /** What is sent, by POST; null: nothing, a GET. */
+  readonly document: TemplateDocument | null;
   readonly waiters: Waiters;
   /** Set by the trace layer, for each attempt anew: headers that say which trace it belongs to. */
   readonly traceHeaders: Readonly<Record<string, string>> | null;
@@ -64,8 +67,11 @@ export interface UpstreamRequest {
 }
 
 export interface UpstreamResponse {
-  /** PRESENT: `value` is what `parse` made. ABSENT: a 404 that is an answer, `value` null. UNCHANGED: a 304. */
-  readonly outcome: 'PRESENT' | 'ABSENT' | 'UNCHANGED';
+  /**
+   * PRESENT: `value` is what `parse` made. ABSENT: a 404 that is an answer, `value` null. UNCHANGED: a 304. EXISTS: what was
+   * sent is refused because that version is there; `value` is the digest of what is there, null where it is not told.
+   */
+  readonly outcome: 'PRESENT' | 'ABSENT' | 'UNCHANGED' | 'EXISTS';
   readonly value: unknown;
   /** What `value` was, or will be, parsed from; null: kept as the value alone, or there was no body. */
   readonly body: ReceivedBody | null;
@@ -99,5 +105,8 @@ export interface UpstreamObserver {
   onRetry(): void;
   /** Refused by the limiter, without asking. */
   onRateLimitRefusal(): void;
-  onCircuitChange(circuit: CircuitView): void;
+  /** `isDiscovery`: these calls have shown it, and not what another process has said, or the next try of an open circuit. */
+  onCircuitChange(circuit: CircuitView, isDiscovery: boolean): void;
+  /** The registry asked to be left alone. */
+  onPause(durationMs: number): void;
 }

@@ -1,7 +1,7 @@
 import Bottleneck from 'bottleneck';
 import type { RegistryConfig } from '../../src/config/config.ts';
 import { RegistryFailure } from '../../src/domain/errors.ts';
-import { Gate } from './gate.ts';
+import { Gate, type ShareAccount } from './gate.ts';
 import type { Layer, UpstreamObserver, UpstreamRequest, UpstreamResponse } from './layer.ts';
 
 /** How many of a waiting room stand at the gate at once: bottleneck needs some milliseconds to send the next one there. */
@@ -25,9 +25,15 @@ export class Limiter {
   readonly #waiting = { foreground: 0, background: 0 };
   #closed = false;
 
-  constructor(registryName: string, limit: RegistryConfig['rateLimit'], observer: UpstreamObserver) {
+  /** `share`: makes the account of the limit, where it is not this process's alone. */
+  constructor(
+    registryName: string,
+    limit: RegistryConfig['rateLimit'],
+    observer: UpstreamObserver,
+    share: ShareAccount | null = null,
+  ) {
     this.#registryName = registryName;
-    this.#gate = new Gate(limit);
+    this.#gate = new Gate(limit, share);
     // Without a limit there is a queue only while the registry asked for a pause.
     this.#maxQueue = limit?.maxQueue ?? 200;
     this.#observer = observer;
@@ -39,7 +45,12 @@ export class Limiter {
       const { background } = request.waiters;
       const nobodyBefore = this.#waiting.foreground === 0 && (!background || this.#waiting.background === 0);
       if (nobodyBefore && this.#gate.tryEnter(background)) return pass(request);
-      return this.#wait(request).then(() => pass(request));
+      // A look at what all share takes less than the waiting room.
+      const replenished = nobodyBefore ? this.#gate.replenish() : null;
+      if (replenished === null) return this.#wait(request).then(() => pass(request));
+      return replenished.then(() =>
+        this.#gate.tryEnter(background) ? pass(request) : this.#wait(request).then(() => pass(request)),
+      );
     };
   };
 
@@ -59,6 +70,11 @@ export class Limiter {
     return this.#waiting.foreground + this.#waiting.background;
   }
 
+  /** @see Gate.pauseFor */
+  pauseFor(durationMs: number): void {
+    this.#gate.pauseFor(durationMs);
+  }
+
   /** @see Gate.tryTakeToken */
   tryTakeToken(): boolean {
     return this.#gate.tryTakeToken();
@@ -74,7 +90,9 @@ export class Limiter {
   /** 429, and 503 with Retry-After: the registry says itself how long it wants to be left alone. */
   #notePause(error: unknown): void {
     if (!(error instanceof RegistryFailure) || error.refusedHere || error.retryAfterMs === null) return;
-    if (error.type === 'RATE_LIMIT' || error.type === 'SERVER') this.#gate.pauseFor(error.retryAfterMs);
+    if (error.type !== 'RATE_LIMIT' && error.type !== 'SERVER') return;
+    this.#gate.pauseFor(error.retryAfterMs);
+    this.#observer.onPause(error.retryAfterMs);
   }
 
   async #wait(request: UpstreamRequest): Promise<void> {

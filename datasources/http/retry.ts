@@ -22,7 +22,7 @@ export interface RetryOptions {
 /**
  * Asks again after a failure that another attempt may mend (connection, timeout, 502, 503, 504), with full jitter, inside
  * the registry's rate limit and retry budget, and only while somebody still waits: the latest deadline of all who share
- * the call counts. Every request here is a GET and thereby idempotent.
+ * the call counts. Every request here may be repeated: reads are GETs, and a document that is sent again is found to be there.
  */
 export function createRetryLayer(options: RetryOptions): Layer {
   const budget = new RetryBudget();

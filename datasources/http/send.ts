@@ -5,6 +5,7 @@ import type { Authorize } from './credentials.ts';
 import { readDirectives } from './directives.ts';
 import { failureOfStatus, protocolFailure } from './failures.ts';
 import type { Handler, ReceivedBody, UpstreamRequest, UpstreamResponse } from './layer.ts';
+import { describeDocument, isTakenAnswer, readRefusal } from './publication.ts';
 import { Attempt, type RawAnswer, receiveAnswer } from './receive.ts';
 
 /** Within one origin; to another origin none is followed. */
@@ -32,8 +33,15 @@ export function createSend(destination: Destination): Handler {
     receiveAnswer(
       destination.dispatcher,
       () => {
-        const headers = writeHeaders(request, destination.authorize('GET', origin + path));
-        return { origin, path, method: 'GET', headers };
+        const { document } = request;
+        if (document === null) {
+          const headers = writeHeaders(request, destination.authorize('GET', origin + path, null));
+          return { origin, path, method: 'GET', headers };
+        }
+        const described = describeDocument(document);
+        const authorization = destination.authorize('POST', origin + path, described['content-digest']);
+        const headers = { ...writeHeaders(request, authorization), ...described };
+        return { origin, path, method: 'POST', headers, body: document.bytes };
       },
       registryName,
       request.maxBytes,
@@ -45,6 +53,10 @@ export function createSend(destination: Destination): Handler {
     let answer = first;
     for (let redirects = 0; isRedirect(answer.statusCode); redirects += 1) {
       if (redirects === MAX_REDIRECTS) throw protocolFailure(registryName, 'too many redirects', answer.statusCode);
+      // RFC 9110, 15.4: the others make a GET of it, and nothing would be published.
+      if (request.document !== null && answer.statusCode < 307) {
+        throw protocolFailure(registryName, 'a redirect that a document cannot follow', answer.statusCode);
+      }
       path = readRedirect(registryName, answer, origin, path);
       answer = await ask(request, path, attempt);
     }
@@ -91,7 +103,8 @@ function toResponse(
   answer: RawAnswer,
 ): Promise<UpstreamResponse> | UpstreamResponse {
   const { statusCode, headers } = answer;
-  if (statusCode === 200) {
+  if (request.document !== null && !isTakenAnswer(statusCode)) return refuseDocument(registryName, answer);
+  if (statusCode === 200 || request.document !== null) {
     const body = decodeBody(registryName, answer, request.maxBytes);
     return body instanceof Promise
       ? body.then((decoded) => parseBody(registryName, request, answer, decoded))
@@ -102,6 +115,11 @@ function toResponse(
     return describeAnswer(answer, 'ABSENT', null, null);
   }
   throw failureOfStatus(registryName, statusCode, headers, Date.now());
+}
+
+async function refuseDocument(registryName: string, answer: RawAnswer): Promise<UpstreamResponse> {
+  const { digest } = await readRefusal(registryName, answer);
+  return describeAnswer(answer, 'EXISTS', digest, null);
 }
 
 function parseBody(

@@ -7,21 +7,22 @@ const LABEL = 'sig1';
 
 /**
  * Reads a private key (OpenSSH, or PEM) and gives what signs requests with it as RFC 9421 has it and the protocol asks
- * (contract 4): `"@method" "@target-uri"` with `created`, a fresh `nonce`, `keyid` and `alg`. `keyid` is the fingerprint
- * as `ssh-keygen -l` prints it, "SHA256:" and unpadded base64. There is no body here to cover. Throws an Error that names
- * the registry and says what to do when the key cannot be read; nothing of the key is in it.
+ * (contract 4): `"@method" "@target-uri"`, and `"content-digest"` of a request that has a body, with `created`, a fresh
+ * `nonce`, `keyid` and `alg`. `keyid` is the fingerprint as `ssh-keygen -l` prints it, "SHA256:" and unpadded base64. Throws
+ * an Error that names the registry and says what to do when the key cannot be read; nothing of the key is in it.
  */
 export function createRequestSigner(registryName: string, keyText: string, passphrase: string | null) {
   const key = readPrivateKey(registryName, keyText, passphrase);
   const keyId = key.toPublic().fingerprint('sha256').toString();
   const signer = createSigner(registryName, createPrivateKey(key.toBuffer('pkcs8')));
 
-  return (method: string, targetUri: string): Record<string, string> => {
+  return (method: string, targetUri: string, contentDigest: string | null): Record<string, string> => {
+    const covered = contentDigest === null ? [] : [{ name: 'content-digest', value: contentDigest }];
     const fields = createSignatureSync(
-      { kind: 'request', method, targetUri, fields: [] },
+      { kind: 'request', method, targetUri, fields: covered },
       {
         label: LABEL,
-        components: ['@method', '@target-uri'],
+        components: ['@method', '@target-uri', ...covered.map(({ name }) => name)],
         parameters: {
           created: Math.floor(Date.now() / 1000),
           nonce: randomBytes(18).toString('base64url'),

@@ -21,4 +21,4 @@ export function createTraceLayer(registryName: string, tracer: CallTracer): Laye
   };
 }
 
-const STATUS_CODES = { PRESENT: 200, ABSENT: 404, UNCHANGED: 304 } as const;
+const STATUS_CODES = { PRESENT: 200, ABSENT: 404, UNCHANGED: 304, EXISTS: 409 } as const;

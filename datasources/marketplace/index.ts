@@ -14,7 +14,6 @@ const SORTS: Record<OrderField, string> = {
 /** Registries that speak the marketplace protocol, version 1 (contract 4). */
 export const marketplace: RegistryDefinition = {
   kind: 'marketplace',
-  writable: true,
   healthPaths: ['/api/v1/health', '/api/v1/categories'],
   search: {
     buildPath: buildSearchPath,
@@ -33,6 +32,7 @@ export const marketplace: RegistryDefinition = {
     buildPath: () => '/api/v1/categories',
     toCategories: parseCategories,
   },
+  publish: { buildPath: () => '/api/v1/templates' },
 };
 
 /** A slash in the name is percent-encoded like everything else. */

@@ -17,16 +17,11 @@ import {
   TokenKind,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import type { DocumentLimits } from '../config/config.ts';
 import { QueryTooComplex } from './errors.ts';
 
-/** About ten times what the largest page of a rich client needs. */
-const MAX_TOKENS = 5000;
 /** Brackets within brackets of any kind: keeps the parser, which calls itself for each, far from the end of its stack. */
 const MAX_NESTING = 100;
-const MAX_FIELDS = 1000;
-const MAX_ALIASES = 100;
-const MAX_DIRECTIVES = 100;
-const MAX_ROOT_FIELDS = 50;
 /** GraphQL's own introspection query is 14 deep in GraphiQL, and calls no registry: it has a bound of its own. */
 const MAX_INTROSPECTION_DEPTH = 20;
 
@@ -47,29 +42,29 @@ const SYNTAX_ERROR: DocumentFacts = Object.freeze({ operations: new Map() });
  * too many fields, aliases, directives or root fields. A text that is no GraphQL passes: the parser's own error says
  * more. So do circular fragments, which validation refuses.
  */
-export function createDocumentCheck(maxDepth: number): (text: string) => DocumentFacts {
+export function createDocumentCheck(limits: DocumentLimits): (text: string) => DocumentFacts {
   const passed = new LRUCache<string, DocumentFacts>({ max: REMEMBERED_DOCUMENTS });
   return (text) => {
     const known = passed.get(text);
     if (known !== undefined) return known;
-    const facts = checkDocument(text, maxDepth);
+    const facts = checkDocument(text, limits);
     if (text.length <= MAX_REMEMBERED_CHARACTERS) passed.set(text, facts);
     return facts;
   };
 }
 
-function checkDocument(text: string, maxDepth: number): DocumentFacts {
-  if (!checkTokens(text)) return SYNTAX_ERROR;
+function checkDocument(text: string, limits: DocumentLimits): DocumentFacts {
+  if (!checkTokens(text, limits.tokens)) return SYNTAX_ERROR;
   const document = parseDocument(text);
   if (document === null) return SYNTAX_ERROR;
-  checkCounts(document);
-  checkDepth(document, maxDepth);
+  checkCounts(document, limits);
+  checkDepth(document, limits);
   const operations = document.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION);
   return { operations: new Map(operations.map((operation) => [operation.name?.value ?? '', operation.operation])) };
 }
 
 /** Counts tokens and open brackets without building anything. Gives false where the text is no GraphQL. */
-function checkTokens(text: string): boolean {
+function checkTokens(text: string, maxTokens: number): boolean {
   const lexer = new Lexer(new Source(text));
   let tokens = 0;
   let nesting = 0;
@@ -84,7 +79,7 @@ function checkTokens(text: string): boolean {
         token.kind === TokenKind.PAREN_R
       )
         nesting -= 1;
-      checkCount('tokens', tokens, MAX_TOKENS);
+      checkCount('tokens', tokens, maxTokens);
       checkCount('brackets within brackets', nesting, MAX_NESTING);
     }
   } catch (error) {
@@ -115,7 +110,7 @@ interface Counts {
   directives: number;
 }
 
-function checkCounts(document: DocumentNode): void {
+function checkCounts(document: DocumentNode, limits: DocumentLimits): void {
   const counts: Counts = { fields: 0, aliases: 0, directives: 0 };
   for (const definition of document.definitions) {
     if (!isExecutable(definition)) continue;
@@ -126,9 +121,9 @@ function checkCounts(document: DocumentNode): void {
     }
     countSelections(definition.selectionSet, counts);
   }
-  checkCount('fields', counts.fields, MAX_FIELDS);
-  checkCount('aliases', counts.aliases, MAX_ALIASES);
-  checkCount('directives', counts.directives, MAX_DIRECTIVES);
+  checkCount('fields', counts.fields, limits.fields);
+  checkCount('aliases', counts.aliases, limits.aliases);
+  checkCount('directives', counts.directives, limits.directives);
 }
 
 function isExecutable(definition: DefinitionNode): definition is OperationDefinitionNode | FragmentDefinitionNode {
@@ -158,7 +153,7 @@ interface Extent {
 
 const NOTHING: Extent = { depth: 0, introspectionDepth: 0, width: 0 };
 
-function checkDepth(document: DocumentNode, maxDepth: number): void {
+function checkDepth(document: DocumentNode, limits: DocumentLimits): void {
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const definition of document.definitions) {
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
@@ -208,8 +203,8 @@ function checkDepth(document: DocumentNode, maxDepth: number): void {
     // A fragment alone does not tell where it is spread; validation refuses those that are spread nowhere.
     if (definition.kind !== Kind.OPERATION_DEFINITION) continue;
     const extent = measureSet(definition.selectionSet);
-    checkCount('fields within fields', extent.depth, maxDepth);
+    checkCount('fields within fields', extent.depth, limits.depth);
     checkCount('introspection fields within fields', extent.introspectionDepth, MAX_INTROSPECTION_DEPTH);
-    checkCount('root fields', extent.width, MAX_ROOT_FIELDS);
+    checkCount('root fields', extent.width, limits.rootFields);
   }
 }

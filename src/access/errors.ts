@@ -39,3 +39,14 @@ export function isDenial(error: unknown): boolean {
 export class QueryTooComplex extends Error {
   override readonly name = 'QueryTooComplex';
 }
+
+/** More than a caller may use in a time, or at one time. */
+export class RateLimited extends Error {
+  override readonly name = 'RateLimited';
+  readonly retryAfterMs: number;
+
+  constructor(message: string, retryAfterMs: number) {
+    super(message);
+    this.retryAfterMs = retryAfterMs;
+  }
+}

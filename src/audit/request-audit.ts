@@ -24,7 +24,11 @@ export class CallerAudit implements RequestAudit {
     return this.#trail.read(...given);
   }
 
-  async perform<T>(entry: Omit<AuditEntry, 'outcome'>, act: () => Promise<T>): Promise<T> {
+  async perform<T>(
+    entry: Omit<AuditEntry, 'outcome'>,
+    act: () => Promise<T>,
+    judge: (result: T) => Pick<AuditEntry, 'outcome' | 'detail'> = () => ({ outcome: 'SUCCEEDED' }),
+  ): Promise<T> {
     await this.#trail.checkWritable();
     let result: T;
     try {
@@ -33,7 +37,7 @@ export class CallerAudit implements RequestAudit {
       await this.append({ ...entry, outcome: 'FAILED' });
       throw error;
     }
-    await this.append({ ...entry, outcome: 'SUCCEEDED' });
+    await this.append({ ...entry, ...judge(result) });
     return result;
   }
 }

@@ -6,6 +6,7 @@ import { InvalidationLog, type LogFollower } from './invalidation-log.ts';
 import { MessageSeal } from './message-seal.ts';
 import { type LinkLog, type LinkView, RedisLink } from './redis-link.ts';
 import { RedisStore } from './redis-store.ts';
+import { SharedBudgets } from './shared-budgets.ts';
 
 /**
  * Before the name of everything; in braces, so that all of it is on one server of a cluster. One database is one gateway's. It
@@ -36,6 +37,8 @@ export interface RedisClusterOptions {
  */
 export class RedisCluster implements EventBus {
   readonly link: RedisLink;
+  /** Of registries' limits, and callers'. */
+  readonly budgets: SharedBudgets;
   readonly #log: InvalidationLog;
   readonly #seal: MessageSeal;
   readonly #store: RedisStore;
@@ -49,6 +52,7 @@ export class RedisCluster implements EventBus {
     this.link = new RedisLink(url, PREFIX, log);
     this.#seal = new MessageSeal(secrets, 'messages');
     this.#store = new RedisStore(this.link, new MessageSeal(secrets, 'shared answers'));
+    this.budgets = new SharedBudgets(this.link);
     this.#leases = new AskingLeases(this.link);
     this.#channel = this.link.keyOf('moment');
     this.link.listen(this.#channel, (message) => this.#onMoment(message));

@@ -7,6 +7,7 @@ import { placeId } from './document.ts';
 import type { EnvironmentSettings } from './environment.ts';
 import type { KeyPath } from './faults.ts';
 import type { FileContents } from './files.ts';
+import { readManifest } from './manifest.ts';
 import { parseHostPort, parseHttpUrl } from './urls.ts';
 
 /**
@@ -30,21 +31,26 @@ export function assembleConfig(
   secrets: readonly string[],
   storage: StorageLocation,
 ): Config {
-  const { search, limits, introspection, admin, cache } = document.server;
+  const { search, introspection, admin, cache, cors, trustedProxies, strictTransportSecurity } = document.server;
   const { anonymous, apiKeys, jwt } = document.auth;
   return freezeDeep({
     server: {
       host: settings.host,
       port: settings.port,
       search,
-      limits: { depth: limits.depth, cost: limits.cost, bodyBytes: limits.bodyBytes },
+      limits: assembleLimits(document.server.limits),
       introspection,
+      suggestions: document.server.suggestions ?? introspection,
+      persistedDocuments: assembleDocuments(document.server, files),
+      cors: cors ?? null,
+      trustedProxies,
+      strictTransportSecurity: orNull(strictTransportSecurity),
       admin: admin === undefined ? null : parseHostPort(admin),
       cache: {
         memory: cache.memory,
-        disk: cache.disk === 'off' ? null : cache.disk,
-        responses: cache.responses === 'off' ? null : cache.responses,
-        warm: cache.warm === 'off' ? null : cache.warm,
+        disk: orNull(cache.disk),
+        responses: orNull(cache.responses),
+        warm: orNull(cache.warm),
       },
       secrets,
     },
@@ -54,12 +60,39 @@ export function assembleConfig(
       apiKeys: apiKeys.map((key) => ({ ...key, sha256: key.sha256.toLowerCase() })),
       jwt: jwt === undefined ? null : assembleJwt(jwt),
     },
+    publish: { defaultRegistry: document.publish.defaultRegistry ?? null },
     dataDirectory: settings.dataDirectory,
     redisUrl: settings.redisUrl,
     storage,
     audit: { retention: document.audit.retention === 'off' ? null : document.audit.retention },
     logLevel: settings.logLevel,
   });
+}
+
+function orNull(value: number | 'off'): number | null {
+  return value === 'off' ? null : value;
+}
+
+function assembleLimits(limits: ConfigDocument['server']['limits']): Config['server']['limits'] {
+  const { requestsPerMinute, costPerMinute, concurrent } = limits;
+  return {
+    ...limits,
+    requestsPerMinute: orNull(requestsPerMinute),
+    costPerMinute: orNull(costPerMinute),
+    concurrent: orNull(concurrent),
+  };
+}
+
+function assembleDocuments(
+  { persistedDocuments }: ConfigDocument['server'],
+  files: FileContents,
+): Config['server']['persistedDocuments'] {
+  if (persistedDocuments === undefined) return null;
+  const documents = readManifest(files.get(placeId(['server', 'persistedDocuments', 'manifest'])) ?? '');
+  return {
+    documents: typeof documents === 'string' ? {} : Object.fromEntries(documents),
+    required: persistedDocuments.required,
+  };
 }
 
 function assembleJwt(jwt: NonNullable<ConfigDocument['auth']['jwt']>): JwtConfig {
@@ -85,7 +118,7 @@ function assembleRegistries(registries: readonly RegistryDocument[], files: File
 
 function assembleRegistry(registry: RegistryDocument, read: (path: KeyPath) => string | null): RegistryConfig {
   const { name, kind, insecureHttp, retry, circuit, health, access, popularityScale, webhook } = registry;
-  const { connect, search, template, health: healthTimeout } = registry.timeouts;
+  const { connect, search, template, publish, health: healthTimeout } = registry.timeouts;
   const { catalog, staleWhileRevalidate, staleIfError, ...cache } = registry.cache;
   return {
     name,
@@ -96,7 +129,7 @@ function assembleRegistry(registry: RegistryDocument, read: (path: KeyPath) => s
     namespace: registry.namespace ?? kind,
     priority: registry.priority ?? null,
     credentials: assembleCredentials(registry, read),
-    timeouts: { connect, search, template, health: healthTimeout },
+    timeouts: { connect, search, template, publish, health: healthTimeout },
     retry,
     rateLimit: registry.rateLimit === 'off' ? null : registry.rateLimit,
     circuit,
@@ -114,6 +147,7 @@ function assembleRegistry(registry: RegistryDocument, read: (path: KeyPath) => s
     proxy: registry.proxy ?? null,
     access: access ?? null,
     claims: registry.claims.map(normalizeClaim),
+    readOnly: registry.readOnly ?? registry.type === 'official',
     popularityScale,
     webhook: webhook ?? null,
   };

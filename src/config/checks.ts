@@ -16,9 +16,12 @@ export function checkRelations(document: SourceDocument): ConfigFault[] {
   const registries = entriesOf(memberOf(document.tree, 'registries'));
   const apiKeys = entriesOf(document.valueAt(['auth', 'apiKeys']));
   const faults = [
+    checkCostBudget(document),
+    checkOpenCors(document),
     ...checkUnique(document, ['registries'], registries, 'name', (name) => name),
     ...registries.flatMap((_, index) => checkRegistry(document, ['registries', index])),
     ...checkClaims(document, registries),
+    checkDefaultRegistry(document, registries),
     ...checkUnique(document, ['auth', 'apiKeys'], apiKeys, 'id', (id) => id),
     ...checkUnique(document, ['auth', 'apiKeys'], apiKeys, 'sha256', (digest) => digest.toLowerCase()),
   ];
@@ -26,6 +29,21 @@ export function checkRelations(document: SourceDocument): ConfigFault[] {
 }
 
 type Faults = (ConfigFault | null)[];
+
+/** An operation that is allowed must not be one that no budget ever allows. */
+function checkCostBudget(document: SourceDocument): ConfigFault | null {
+  const cost = document.valueAt(['server', 'limits', 'cost']) ?? 5000;
+  const budget = document.valueAt(['server', 'limits', 'costPerMinute']) ?? 300_000;
+  if (typeof cost !== 'number' || typeof budget !== 'number' || budget >= cost) return null;
+  return document.complain(['server', 'limits', 'costPerMinute'], { expected: `at least cost (${cost}), or off` });
+}
+
+/** Fetch, 3.2.5: browsers refuse it, and rightly: any page could act in the name of whoever sits before it. */
+function checkOpenCors(document: SourceDocument): ConfigFault | null {
+  const cors = document.valueAt(['server', 'cors']);
+  if (!entriesOf(memberOf(cors, 'origins')).includes('*') || memberOf(cors, 'credentials') !== true) return null;
+  return document.complain(['server', 'cors', 'credentials'], { expected: 'false where origins has *' });
+}
 
 function checkUnique(
   document: SourceDocument,
@@ -56,6 +74,7 @@ function checkRegistry(document: SourceDocument, path: KeyPath): Faults {
     checkPair(document, path, 'key', 'cert'),
     checkAccess(document, path),
     checkDelays(document, path),
+    checkReadOnly(document, path),
   ];
 }
 
@@ -106,6 +125,23 @@ function checkDelays(document: SourceDocument, path: KeyPath): ConfigFault | nul
   const most = durationAt(document, [...path, 'retry', 'maxDelay'], 2000);
   if (base === null || most === null || base <= most) return null;
   return document.complain([...path, 'retry', 'baseDelay'], { expected: `at most maxDelay (${most} ms)` });
+}
+
+/** Official registries are published to by those who run them, not through a gateway. */
+function checkReadOnly(document: SourceDocument, path: KeyPath): ConfigFault | null {
+  if (document.valueAt([...path, 'type']) !== 'official') return null;
+  if (document.valueAt([...path, 'readOnly']) !== false) return null;
+  return document.complain([...path, 'readOnly'], { expected: 'left out: an official registry is always read-only' });
+}
+
+function checkDefaultRegistry(document: SourceDocument, registries: readonly unknown[]): ConfigFault | null {
+  const path = ['publish', 'defaultRegistry'];
+  const name = document.valueAt(path);
+  if (typeof name !== 'string' || document.unresolved.has(placeId(path))) return null;
+  const named = registries.find((entry) => memberOf(entry, 'name') === name);
+  if (named === undefined) return document.complain(path, { expected: 'the name of one of the registries' });
+  if (memberOf(named, 'type') !== 'official' && memberOf(named, 'readOnly') !== true) return null;
+  return document.complain(path, { expected: 'the name of a registry that is not read-only (official ones are)' });
 }
 
 function durationAt(document: SourceDocument, path: KeyPath, defaultMs: number): number | null {

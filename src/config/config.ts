@@ -57,6 +57,7 @@ export interface RegistryConfig {
     readonly connect: number;
     readonly search: number;
     readonly template: number;
+    readonly publish: number;
     readonly health: number;
   };
   readonly retry: { readonly attempts: number; readonly baseDelay: number; readonly maxDelay: number };
@@ -95,6 +96,8 @@ export interface RegistryConfig {
   readonly proxy: string | null;
   readonly access: { readonly roles: readonly string[]; readonly groups: readonly string[] } | null;
   readonly claims: readonly string[];
+  /** It takes no publications from here; so are all official ones. */
+  readonly readOnly: boolean;
   readonly popularityScale: number;
   /** Signs what the registry says of its changes; null: it says nothing. */
   readonly webhook: { readonly secret: string } | null;
@@ -113,13 +116,49 @@ export interface ApiKeyConfig {
   readonly groups: readonly string[];
 }
 
+/** What one document may have, by its text alone. */
+export interface DocumentLimits {
+  readonly depth: number;
+  readonly fields: number;
+  readonly rootFields: number;
+  readonly aliases: number;
+  readonly directives: number;
+  readonly tokens: number;
+}
+
+/** What one caller may use; null: any amount. */
+export interface CallerLimits {
+  readonly requestsPerMinute: number | null;
+  readonly costPerMinute: number | null;
+  /** Operations that are executed at one time. */
+  readonly concurrent: number | null;
+}
+
 export interface Config {
   readonly server: {
     readonly host: string;
     readonly port: number;
     readonly search: SearchConfig;
-    readonly limits: { readonly depth: number; readonly cost: number; readonly bodyBytes: number };
+    /** `cost`: of one operation. */
+    readonly limits: DocumentLimits & CallerLimits & { readonly cost: number; readonly bodyBytes: number };
     readonly introspection: boolean;
+    /** Whether an error of a document names the fields and types that may have been meant. */
+    readonly suggestions: boolean;
+    /** By their SHA-256 in hex; `required`: no other is executed. null: clients name what they like. */
+    readonly persistedDocuments: {
+      readonly documents: Readonly<Record<string, string>>;
+      readonly required: boolean;
+    } | null;
+    /** Origins, or "*" for all; null: no page of another site reads anything. */
+    readonly cors: {
+      readonly origins: readonly string[];
+      readonly credentials: boolean;
+      readonly maxAge: number;
+    } | null;
+    /** Addresses and networks whose X-Forwarded-For is believed. */
+    readonly trustedProxies: readonly string[];
+    /** How long browsers are told to come by https alone; null: they are told nothing. */
+    readonly strictTransportSecurity: number | null;
     /** Where metrics are served, and nowhere else; null: on the port of everybody. */
     readonly admin: { readonly host: string; readonly port: number } | null;
     /**
@@ -144,6 +183,8 @@ export interface Config {
     /** null: nobody signs in by a token. */
     readonly jwt: JwtConfig | null;
   };
+  /** Where a publication goes that names no registry; null: it must name one. */
+  readonly publish: { readonly defaultRegistry: string | null };
   readonly dataDirectory: string;
   /** Where the processes of this gateway share what they know; null: there is one process. */
   readonly redisUrl: string | null;

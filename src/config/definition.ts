@@ -5,7 +5,15 @@
 import * as z from 'zod';
 import { REGISTRY_KINDS, TOKEN_ALGORITHMS } from './config.ts';
 import { DURATION_PATTERN, parseDurationMs, parseSizeBytes, SIZE_PATTERN } from './quantities.ts';
-import { checkHostPort, checkIssuerUrl, checkProxyUrl, checkRegistryUrl, HOST_PORT } from './urls.ts';
+import {
+  checkHostPort,
+  checkIssuerUrl,
+  checkNetwork,
+  checkOrigin,
+  checkProxyUrl,
+  checkRegistryUrl,
+  HOST_PORT,
+} from './urls.ts';
 
 /** The longest a timer of Node can wait, a little under 25 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -84,6 +92,13 @@ function count(range: { min: number; max: number }) {
   return z.number({ error }).int({ error }).min(range.min, { error }).max(range.max, { error });
 }
 
+function countOrOff(defaultValue: number) {
+  const range = { min: 1, max: 1_000_000_000 };
+  return z
+    .union([z.literal('off'), count(range)], { error: `a whole number from ${range.min} to ${range.max}, or off` })
+    .prefault(defaultValue);
+}
+
 function flag(defaultValue: boolean) {
   return z.boolean({ error: 'true or false' }).prefault(defaultValue);
 }
@@ -125,10 +140,52 @@ const serverSettings = mapping({
   limits: mapping({
     depth: count({ min: 1, max: 1000 }).prefault(12),
     cost: count({ min: 1, max: 1_000_000_000 }).prefault(5000),
-    requestsPerMinute: unsupported(),
+    requestsPerMinute: countOrOff(600).meta({ description: 'Of one caller: an API key, a subject, or an address.' }),
+    costPerMinute: countOrOff(300_000).meta({ description: 'Of all operations of one caller.' }),
+    concurrent: countOrOff(100).meta({ description: 'Operations of one caller that are executed at one time.' }),
+    fields: count({ min: 1, max: 100_000 }).prefault(1000),
+    rootFields: count({ min: 1, max: 10_000 }).prefault(50),
+    aliases: count({ min: 0, max: 100_000 }).prefault(100),
+    directives: count({ min: 0, max: 100_000 }).prefault(100),
+    tokens: count({ min: 10, max: 1_000_000 }).prefault(5000),
     bodyBytes: size('1mb', MAX_BODY_BYTES),
   }).prefault({}),
   introspection: flag(true),
+  suggestions: z
+    .boolean({ error: 'true or false' })
+    .optional()
+    .meta({ description: 'Whether an error names the fields that may have been meant. Default: as introspection.' }),
+  persistedDocuments: mapping({
+    manifest: text('the path of a manifest of documents'),
+    required: flag(true).meta({ description: 'Whether other documents are refused.' }),
+  })
+    .optional()
+    .meta({ description: 'Documents that clients may name by their SHA-256, from a file.' }),
+  cors: mapping({
+    origins: z
+      .array(checkedText(checkOrigin, 'an origin such as https://portal.example.org, or *'), {
+        error: 'a list of origins',
+      })
+      .min(1, { error: 'a list of at least one origin' }),
+    credentials: flag(false),
+    maxAge: duration('10m', { min: 0, max: 86_400_000 }),
+  })
+    .optional()
+    .meta({ description: 'Pages of other sites that may read answers. Absent: none.' }),
+  trustedProxies: z
+    .array(checkedText(checkNetwork, 'an address or a network such as 10.0.0.0/8'), {
+      error: 'a list of addresses and networks',
+    })
+    .prefault([])
+    .meta({ description: 'Proxies whose X-Forwarded-For is believed.' }),
+  strictTransportSecurity: z
+    .union([z.literal('off'), duration('365d', { min: 1000, max: MAX_AGE_MS })], {
+      error: 'a duration such as 365d, or off',
+    })
+    .prefault('off')
+    .meta({
+      description: 'Tells browsers that came by https (X-Forwarded-Proto) to come by https alone, for that long.',
+    }),
   cache: mapping({
     memory: size('64mb', MAX_CACHE_BYTES),
     disk: sizeOrOff('256mb', MAX_CACHE_BYTES).meta({
@@ -203,7 +260,7 @@ const registry = mapping({
     connect: timer('500ms'),
     search: timer('800ms'),
     template: timer('2s'),
-    publish: unsupported(),
+    publish: timer('30s'),
     health: timer('2s'),
   })
     .prefault({})
@@ -276,6 +333,9 @@ const registry = mapping({
     )
     .prefault([])
     .meta({ description: 'Names that only this registry may provide; * matches any characters, / too.' }),
+  readOnly: z.boolean({ error: 'true or false' }).optional().meta({
+    description: 'Takes no publications from here. Default: false; an official registry is always read-only.',
+  }),
   popularityScale: z
     .number({ error: 'a number from 0 to 1000000' })
     .min(0, { error: 'a number from 0 to 1000000' })
@@ -340,7 +400,11 @@ export const definition = mapping({
       .prefault('365d')
       .meta({ description: 'How long events of the audit trail are kept; off: for ever.' }),
   }).prefault({}),
-  publish: unsupported(),
+  publish: mapping({
+    defaultRegistry: text('the name of a registry')
+      .optional()
+      .meta({ description: 'Where a publication goes that names no registry.' }),
+  }).prefault({}),
   auth: mapping({
     anonymous: choice(['allow', 'deny']).prefault('allow'),
     apiKeys: z.array(apiKey, { error: 'a list of API keys' }).prefault([]),

@@ -1,4 +1,4 @@
-/** The files that a registry's settings name: certificates and private keys, read and tried when the configuration is. */
+/** The files that settings name: certificates, private keys, documents; read and tried when the configuration is. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -6,30 +6,42 @@ import sshpk from 'sshpk';
 import type { SourceDocument } from './document.ts';
 import { entriesOf, memberOf, placeId } from './document.ts';
 import type { ConfigFault, KeyPath } from './faults.ts';
+import { readManifest } from './manifest.ts';
 
 /** Bundles of certificates reach a few hundred kilobytes; no key and no password comes near. */
 const MAX_FILE_BYTES = 1024 * 1024;
+
+/** A thousand documents of the largest clients. */
+const MAX_MANIFEST_BYTES = 16 * 1024 * 1024;
 
 /** Contents by the path of the key that names the file, see `placeId`. */
 export type FileContents = ReadonlyMap<string, string>;
 
 /**
- * Reads every file that the registries name and tries whether it is what its key wants. Paths start at the document's
+ * Reads every file that the configuration names and tries whether it is what its key wants. Paths start at the document's
  * folder. Reads nothing where nothing is named.
  */
 export function readNamedFiles(document: SourceDocument): { contents: FileContents; faults: ConfigFault[] } {
   const contents = new Map<string, string>();
   const faults: (ConfigFault | null)[] = [];
-  const read = (path: KeyPath, check: (content: string) => string | null): void => {
+  const read = (path: KeyPath, check: (content: string) => string | null, maxBytes = MAX_FILE_BYTES): void => {
     const value = document.valueAt(path);
     if (typeof value !== 'string' || value === '' || document.unresolved.has(placeId(path))) return;
     const file = resolve(document.folder, value);
     document.files.add(file);
-    const content = readText(file);
+    const content = readText(file, maxBytes);
     const expected = content.ok ? check(content.text) : `the path of a readable file (${content.reason})`;
     if (expected !== null) faults.push(document.complain(path, { expected, showGiven: content.ok === false }));
     if (content.ok) contents.set(placeId(path), content.text);
   };
+  read(
+    ['server', 'persistedDocuments', 'manifest'],
+    (text) => {
+      const documents = readManifest(text);
+      return typeof documents === 'string' ? documents : null;
+    },
+    MAX_MANIFEST_BYTES,
+  );
   entriesOf(memberOf(document.tree, 'registries')).forEach((_, index) => {
     const registry: KeyPath = ['registries', index];
     const tls: KeyPath = [...registry, 'tls'];

@@ -77,7 +77,9 @@ export interface DemoRegistry {
  */
 export function demoConfig(registries: readonly DemoRegistry[], environment: Environment): Config {
   // Their ports are others at each start: what was kept of them would never be asked for again.
-  const server = { secret: environment.MARKETPLACE_SECRET ?? '', cache: { disk: 'off' } };
+  // It is there to be tried out, under load too.
+  const limits = { requestsPerMinute: 'off', costPerMinute: 'off' };
+  const server = { secret: environment.MARKETPLACE_SECRET ?? '', cache: { disk: 'off' }, limits };
   const tree = { server, registries: structuredClone(registries) };
   const document = new SourceDocument('demo configuration', resolve('.'), tree);
   return buildConfig(document, [], readEnvironment(environment, new Set(['MARKETPLACE_SECRET']), '.'));

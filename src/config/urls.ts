@@ -1,5 +1,5 @@
 /** What an address in the configuration may look like. Private and link-local hosts are fine: the operator named them. */
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 
 export const HOST_PORT = 'host:port, or [address]:port for IPv6, such as 127.0.0.1:9464';
 
@@ -31,6 +31,21 @@ export function checkIssuerUrl(value: string): string | null {
   if (url.protocol === 'http:' && !isLoopback(url)) return 'an https URL (plain http is for loopback only)';
   if (url.username !== '' || url.password !== '' || url.hash !== '') return 'a URL without credentials and fragment';
   return null;
+}
+
+/** What an origin of pages must be instead; null: it may be used. RFC 6454, section 6.2: as browsers send it. */
+export function checkOrigin(value: string): string | null {
+  if (value === '*') return null;
+  const url = parseHttpUrl(value);
+  return url?.origin === value ? null : 'an origin such as https://portal.example.org, without a path, or *';
+}
+
+/** What an address or network must be instead; null: it may be used. RFC 4632, section 3.1; RFC 4291, section 2.3. */
+export function checkNetwork(value: string): string | null {
+  const [address = '', bits, ...more] = value.split('/');
+  const family = isIP(address);
+  const areBitsRight = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+  return family !== 0 && more.length === 0 && areBitsRight ? null : 'an address or a network such as 10.0.0.0/8';
 }
 
 /** The URL, where the text is an absolute one of http or https without blanks that parsing would silently drop. */

@@ -133,9 +133,13 @@ export interface RequestAudit {
   readonly read: AuditTrail['read'];
   /**
    * Does something that has to be on record: refuses before it is done where nothing can be recorded, and records after it
-   * whether it succeeded. Throws AuditUnavailable, or what `act` throws.
+   * whether it succeeded: by `judge` where what `act` gives may say otherwise. Throws AuditUnavailable, or what `act` throws.
    */
-  perform<T>(entry: Omit<AuditEntry, 'outcome'>, act: () => Promise<T>): Promise<T>;
+  perform<T>(
+    entry: Omit<AuditEntry, 'outcome'>,
+    act: () => Promise<T>,
+    judge?: (result: T) => Pick<AuditEntry, 'outcome' | 'detail'>,
+  ): Promise<T>;
 }
 
 /** Nothing can be recorded now, so that what has to be on record is not done, or not acknowledged. */

@@ -25,6 +25,28 @@ export function normalizeName(name: string): string {
   return current;
 }
 
+/** Longest name of a template that is to be published: it becomes a part of addresses and file names. */
+const MAX_PUBLISHED_LENGTH = 200;
+/** Controls, and characters that are not seen or that turn the direction of writing: a name with one looks like another. */
+const UNSEEN =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\u3164\ufeff\uffa0]/;
+
+/**
+ * Says what a name must be instead to be published; null: it may be. Stricter than what is read of registries: a name that
+ * is written in one way alone cannot look like another one, nor lead anywhere as a path.
+ */
+export function findNameFault(name: string): string | null {
+  if (name === '' || name.length > MAX_PUBLISHED_LENGTH) return `have 1 to ${MAX_PUBLISHED_LENGTH} characters`;
+  if (!name.isWellFormed() || UNSEEN.test(name) || name.trim() !== name) {
+    return 'be plain text, without control or unseen characters and without blanks at its ends';
+  }
+  if (name.includes('\\') || /%[0-9a-f]{2}/i.test(name)) return 'have neither backslashes nor percent escapes';
+  if (name.split('/').some((part) => part === '' || part === '.' || part === '..')) {
+    return 'be of parts between single slashes, none of them "." or ".."';
+  }
+  return name.normalize('NFKC') === name ? null : 'be in its Unicode normal form NFKC';
+}
+
 /**
  * Says whether a name matches a glob in which `*` stands for any characters, `/` too, also for none. Both must already be
  * normalised. Takes at most (length of glob) × (length of name) steps, and about the length of the name in practice.

@@ -1,7 +1,14 @@
 import type { TemplateState } from './cache.ts';
 import type { RegistryFailure } from './errors.ts';
 import type { CacheOutcome, FacetValue, OrderDirection, OrderField, RegistryType, TemplateCriteria } from './search.ts';
-import type { CatalogRow, CategoryCount, Template, TemplateContent, TemplateVersion } from './template.ts';
+import type {
+  CatalogRow,
+  CategoryCount,
+  Template,
+  TemplateContent,
+  TemplateDocument,
+  TemplateVersion,
+} from './template.ts';
 
 /** What the configuration says of a registry. */
 export interface RegistryInfo {
@@ -94,6 +101,11 @@ export interface RegistrySource {
   fetchContent(name: string, version: string, options: CallOptions): Promise<Answer<TemplateContent | null>>;
   fetchCategories(options: CallOptions): Promise<Answer<readonly CategoryCount[]>>;
   /**
+   * Publishes a document. null: the registry has taken it, or has had the very same one before, and does not say how it lists
+   * it. Another document under the same version is a CONFLICT. Repeating it is safe: of a document nobody gets two.
+   */
+  publishTemplate(document: TemplateDocument): Promise<Template | null>;
+  /**
    * Until when `searchRows` gives these rows without asking the registry, on the clock of `Date.now()`; 0: not, as far as is
    * known without looking at a disk.
    */
@@ -105,6 +117,8 @@ export interface RegistrySource {
   recallTemplate(name: string): Promise<TemplateState | null>;
   /** Whether a search could be asked right now (its circuit is not open). Never calls the registry. */
   canAnswer(): boolean;
+  /** Closes the circuit of an operation (null: of all) and forgets the failures that it has counted. */
+  resetCircuit(operation: RegistryOperation | null): void;
   /** Both read what was observed; neither calls the registry. */
   readHealth(): RegistryHealth;
   readMetrics(windowMs: number): RegistryMetrics;
@@ -112,7 +126,7 @@ export interface RegistrySource {
 
 export type HealthStatus = 'UP' | 'DEGRADED' | 'DOWN' | 'UNKNOWN';
 export type CircuitState = 'CLOSED' | 'OPEN' | 'HALF_OPEN';
-type RegistryOperation = 'SEARCH' | 'TEMPLATE' | 'CATALOG' | 'PUBLISH';
+export type RegistryOperation = 'SEARCH' | 'TEMPLATE' | 'CATALOG' | 'PUBLISH';
 
 export interface CircuitView {
   readonly operation: RegistryOperation;

@@ -103,6 +103,17 @@ export interface TemplateVersion {
   readonly digest: string | null;
 }
 
+/** A document that is to be published. */
+export interface TemplateDocument {
+  /** As it states them itself. */
+  readonly name: string;
+  readonly version: string;
+  readonly bytes: Uint8Array;
+  readonly mediaType: 'application/yaml' | 'application/json';
+  /** "sha256:<hex>" of the bytes. */
+  readonly digest: string;
+}
+
 /** A template's document. */
 export interface TemplateContent {
   readonly bytes: Uint8Array;

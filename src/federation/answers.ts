@@ -14,7 +14,7 @@ import type {
   RowOrder,
   SearchRequest,
 } from '../domain/search.ts';
-import type { Template, TemplateContent, TemplateVersion } from '../domain/template.ts';
+import type { Template, TemplateContent, TemplateDocument, TemplateVersion } from '../domain/template.ts';
 
 /** A registry as one caller sees it. */
 export interface VisibleRegistry {
@@ -87,6 +87,15 @@ export interface FederatedCategory {
   readonly registries: readonly VisibleRegistry[];
 }
 
+/** What came of a publication. */
+export interface Publication {
+  readonly published: boolean;
+  /** As it is listed; null where it was not published, or its registry cannot be asked just now. */
+  readonly template: Template | null;
+  /** Why it was not, or would not be, published. */
+  readonly error: RegistryErrorView | null;
+}
+
 /** What the answers that a view gave so far are worth later. */
 export interface Freshness {
   /** Until when all of them are the same without asking anybody (`Date.now()`); 0: they may differ at once, Infinity: always. */
@@ -133,6 +142,17 @@ export interface FederationView {
    * Throws BadUserInput for an unknown registry.
    */
   invalidateCache(invalidation: Pick<CacheInvalidation, 'registry' | 'layer' | 'template'>): Promise<number>;
+  /**
+   * The registry that a publication goes to: the visible one of that name, or the one that is configured (null). Throws
+   * BadUserInput where there is none; `field` is the argument that names it.
+   */
+  registryToPublishTo(name: string | null, field: string): VisibleRegistry;
+  /**
+   * Publishes a document to a registry, once: a repetition of the same document is a success. When it resolves, no answer
+   * from before is given any more. What forbids it is data in the answer. `dryRun`: finds out what would come of it; nothing
+   * is sent.
+   */
+  publishTemplate(registry: VisibleRegistry, document: TemplateDocument, dryRun: boolean): Promise<Publication>;
   /** Of all that was asked of this view. Complete when nothing is under way. */
   readFreshness(): Freshness;
 }

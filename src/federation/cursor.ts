@@ -35,6 +35,8 @@ export interface CursorRegistry {
   readonly readAs: ListOrder | null;
   /** RELEVANCE only: the floors of the windows, nearest first; null entries of `anchors` are unknown. */
   readonly floors: readonly number[];
+  /** The last of the floors is that of the first window. */
+  readonly reachesFirst: boolean;
   readonly anchors: readonly (number | null)[];
 }
 
@@ -175,8 +177,7 @@ const READ_AS: readonly (ListOrder | null)[] = [null, 'TOTAL', 'BY_KEY', 'UNSORT
 const PLACES: readonly CursorPlace['type'][] = ['WITH_MARK', 'HEAD', 'TAIL', 'OWN'];
 const HAS_ROW_HASH = 0x10;
 const HAS_ANCHORS = 0x20;
-/** Stands for "no floor" among the 16-bit floors. */
-const NO_FLOOR_CODE = 0xffff;
+const REACHES_FIRST = 0x40;
 
 function encodeState(state: CursorState, detail: Detail): Uint8Array {
   const writer = new ByteWriter();
@@ -236,22 +237,25 @@ function encodeRegistry(writer: ByteWriter, registry: CursorRegistry, marks: Cur
   const hasAnchors = detail.anchors && registry.anchors.length === ANCHORS;
   const rowHash = detail.rowHashes ? registry.rowHash : null;
   const readAs = detail.readAs ? registry.readAs : null;
+  const allRuns = toRuns(registry.floors);
+  const runs = allRuns.slice(0, detail.hints ? detail.floors : 0);
   writer.writeUint24(registry.registryId);
   writer.writeByte(
     READ_AS.indexOf(readAs) |
       (PLACES.indexOf(registry.place.type) << 2) |
       (rowHash === null ? 0 : HAS_ROW_HASH) |
-      (hasAnchors ? HAS_ANCHORS : 0),
+      (hasAnchors ? HAS_ANCHORS : 0) |
+      (registry.reachesFirst && runs.length === allRuns.length ? REACHES_FIRST : 0),
   );
   writer.writeVarint(detail.hints ? registry.hint : 0);
   if (registry.place.type === 'OWN') writer.writeVarint(marks.indexOf(registry.place.mark));
   if (rowHash !== null) writer.writeUint16(rowHash);
   if (readAs !== null) return;
-  const runs = toRuns(registry.floors).slice(0, detail.hints ? detail.floors : 0);
   writer.writeByte(runs.length);
   for (const { floor, length } of runs) {
-    writer.writeUint16(Math.min(floor, NO_FLOOR_CODE));
-    writer.writeVarint(length);
+    // 17 bits: "no floor" is one more than the highest score.
+    writer.writeUint16(floor);
+    writer.writeVarint(length * 2 + (floor > 0xffff ? 1 : 0));
   }
   if (!hasAnchors) return;
   // 0 stands for "not known": of the 65,536 fingerprints one is told apart from none at no cost worth a byte.
@@ -279,12 +283,16 @@ function decodeRegistry(reader: ByteReader, marks: readonly CursorMark[]): Curso
     if (mark !== undefined) place = { type: 'OWN', mark };
   } else place = { type: placeType };
   const rowHash = (flags & HAS_ROW_HASH) === 0 ? null : reader.readUint16();
-  if (readAs !== null) return { registryId, place, hint, rowHash, readAs, floors: [], anchors: [] };
+  if (readAs !== null) {
+    return { registryId, place, hint, rowHash, readAs, floors: [], reachesFirst: false, anchors: [] };
+  }
   const runs = Array.from({ length: reader.readByte() }, () => {
     const floor = reader.readUint16();
-    return { floor: floor === NO_FLOOR_CODE ? NO_FLOOR_CODE + 1 : floor, length: reader.readVarint() };
+    const length = reader.readVarint();
+    return { floor: floor + (length & 1) * 0x10000, length: length >>> 1 };
   });
   const floors = runs.flatMap(({ floor, length }) => new Array<number>(length).fill(floor));
   const anchors = (flags & HAS_ANCHORS) === 0 ? [] : Array.from({ length: ANCHORS }, () => reader.readUint16() || null);
-  return { registryId, place, hint, rowHash, readAs, floors, anchors };
+  const reachesFirst = (flags & REACHES_FIRST) !== 0;
+  return { registryId, place, hint, rowHash, readAs, floors, reachesFirst, anchors };
 }

@@ -5,11 +5,12 @@ import { BadUserInput, RegistriesUnavailable, RegistryFailure } from '../domain/
 import type { RegistrySource } from '../domain/registry.ts';
 import type { RegistryType, SearchConfig, SearchRequest } from '../domain/search.ts';
 import { NO_CRITERIA } from '../domain/search.ts';
-import type { Template, TemplateContent, TemplateVersion } from '../domain/template.ts';
+import type { Template, TemplateContent, TemplateDocument, TemplateVersion } from '../domain/template.ts';
 import type {
   FederatedCategory,
   FederationView,
   Freshness,
+  Publication,
   SearchResult,
   TemplateSources,
   VisibleRegistry,
@@ -18,6 +19,7 @@ import { compileClaims } from './claims.ts';
 import { FreshnessRecord } from './freshness-record.ts';
 import { Learnt } from './learnt.ts';
 import { LookUps } from './look-up.ts';
+import { type PublishingSetting, publishDocument, rehearsePublication } from './publishing.ts';
 import { SearchEngine } from './search-engine.ts';
 import { followTemplateChange } from './template-change.ts';
 import { describeUnknown } from './unknown-registry.ts';
@@ -41,6 +43,8 @@ export interface FederationOptions {
   readonly catalogLifetimeMs?: (registryName: string) => number;
   /** What others have learnt of the registries; nothing, where it is not said. */
   readonly learnt?: Learnt;
+  /** Where a publication goes that names no registry; null: nowhere. */
+  readonly defaultRegistry?: string | null;
   /** The wall clock, milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -73,6 +77,7 @@ export function createFederation(options: FederationOptions): Federation {
     usage = null,
     catalogLifetimeMs = () => DAY_MS,
     learnt = new Learnt(),
+    defaultRegistry = null,
     now = Date.now,
   } = options;
   const parts = { sources, search, secrets, isClaimedElsewhere, learnt, catalogLifetimeMs, readsAhead, usage, now };
@@ -93,7 +98,19 @@ export function createFederation(options: FederationOptions): Federation {
         catalogOf: (name) => engine.catalogOf(name),
       });
       const seesAll = visible.length === sources.length;
-      return new CallerView({ registries, engine, lookUps, usage, search, cache, seesAll, freshness, begun });
+      const publishing = { isClaimedElsewhere, cache, timeoutMs: search.timeout, defaultRegistry };
+      return new CallerView({
+        registries,
+        engine,
+        lookUps,
+        usage,
+        search,
+        cache,
+        seesAll,
+        freshness,
+        begun,
+        publishing,
+      });
     },
     noteTemplateChange: async (registryName, name) => {
       const source = sources.find(({ info }) => info.name === registryName);
@@ -120,6 +137,7 @@ interface CallerViewParts {
   readonly freshness: FreshnessRecord;
   /** When searches were begun (`performance.now()`), of all views: equal ones are one. */
   readonly begun: WeakMap<Promise<SearchResult>, number>;
+  readonly publishing: PublishingSetting & { readonly defaultRegistry: string | null };
 }
 
 class CallerView implements FederationView {
@@ -132,8 +150,10 @@ class CallerView implements FederationView {
   readonly #seesAll: boolean;
   readonly #freshness: FreshnessRecord;
   readonly #begun: CallerViewParts['begun'];
+  readonly #publishing: CallerViewParts['publishing'];
 
-  constructor({ registries, engine, lookUps, usage, search, cache, seesAll, freshness, begun }: CallerViewParts) {
+  constructor(parts: CallerViewParts) {
+    const { registries, engine, lookUps, usage, search, cache, seesAll, freshness, begun } = parts;
     this.registries = registries;
     this.#engine = engine;
     this.#lookUps = lookUps;
@@ -143,6 +163,7 @@ class CallerView implements FederationView {
     this.#seesAll = seesAll;
     this.#freshness = freshness;
     this.#begun = begun;
+    this.#publishing = parts.publishing;
   }
 
   readFreshness(): Freshness {
@@ -169,6 +190,20 @@ class CallerView implements FederationView {
     const names = this.registries.map(({ source }) => source.info.name);
     const counts = await Promise.all(names.map((name) => cache.invalidate({ ...invalidation, registry: name })));
     return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  registryToPublishTo(name: string | null, field: string): VisibleRegistry {
+    if (name !== null) return this.registryNamed(name, field);
+    // One that the caller may not see is none.
+    const found = this.registries.find(({ source }) => source.info.name === this.#publishing.defaultRegistry);
+    if (found !== undefined) return found;
+    throw new BadUserInput(field, `"${field}" must name a registry: this gateway has no default for it.`);
+  }
+
+  publishTemplate({ source }: VisibleRegistry, document: TemplateDocument, dryRun: boolean): Promise<Publication> {
+    return dryRun
+      ? rehearsePublication(source, document, this.#publishing)
+      : publishDocument(source, document, this.#publishing);
   }
 
   async search(request: SearchRequest): Promise<SearchResult> {

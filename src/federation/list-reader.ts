@@ -2,8 +2,14 @@
  * Reads one registry's ordered list for one page of a search: in fixed aligned windows, which are the unit of caching and
  * of sharing, whatever the registry lets itself be asked for at once.
  */
+
+import type { RegistrySource } from '../domain/registry.ts';
 import type { CatalogRow } from '../domain/template.ts';
-import { isSameRow, MAX_REFETCHES, SpanReader } from './span-reader.ts';
+import { isSameRow, type ListQuery, MAX_REFETCHES, SpanReader, type SpanReaderOptions } from './span-reader.ts';
+import type { RegistryTraits } from './traits.ts';
+
+/** Windows that are asked for ahead at most: those of the largest page. */
+const MAX_AHEAD = 4;
 
 /** Rows [start, start + rows.length) of a list. null: a malformed entry that still takes its place. */
 export interface ListWindow {
@@ -22,7 +28,23 @@ export interface ListWindow {
 export class ListReader extends SpanReader {
   /** Grows when a window that was given out before is replaced: places in it must be found again. */
   generation = 0;
+  /** Rows of the first window. Most readers see the first page alone, and a page takes some of each registry's rows. */
+  readonly firstSize: number;
   readonly #windows = new Map<number, ListWindow>();
+  readonly #ahead = new Map<number, Promise<ListWindow>>();
+
+  /** `firstSize`: rows of the first window; as many as of the others when it is left out. */
+  constructor(
+    source: RegistrySource,
+    list: ListQuery,
+    windowSize: number,
+    traits: RegistryTraits,
+    deadlineMs: number,
+    options: SpanReaderOptions & { readonly firstSize?: number } = {},
+  ) {
+    super(source, list, windowSize, traits, deadlineMs, options);
+    this.firstSize = options.firstSize ?? windowSize;
+  }
 
   /** All windows read so far, by index. */
   get windows(): ReadonlyMap<number, ListWindow> {
@@ -34,7 +56,7 @@ export class ListReader extends SpanReader {
     for (const [index, window] of this.#windows) {
       if (!window.atEnd) continue;
       // An empty window may lie far behind the end: only next to a full one it is the end.
-      const isNextToRows = index === 0 || this.#windows.get(index - 1)?.rows.length === this.windowSize;
+      const isNextToRows = index === 0 || this.#windows.get(index - 1)?.rows.length === this.sizeOf(index - 1);
       if (window.rows.length > 0 || isNextToRows) return window.start + window.rows.length;
     }
     return null;
@@ -59,11 +81,44 @@ export class ListReader extends SpanReader {
   async load(index: number): Promise<ListWindow> {
     const known = this.#windows.get(index);
     if (known !== undefined) return known;
-    this.#windows.set(index, await this.#fetch(index, 0));
-    await this.#makeFit(index);
+    const ahead = this.#ahead.get(index);
+    this.#ahead.delete(index);
+    this.#windows.set(index, await (ahead ?? this.#fetch(index, 0)));
+    if (this.#windows.size > 1) await this.#makeFit(index);
     const window = this.#windows.get(index);
     if (window === undefined) throw new Error('a window that was just read must be there');
     return window;
+  }
+
+  /**
+   * Asks at once for all windows with rows [from, to), for a page that will need them: it would have to wait for one after the
+   * other. Nothing is known of them before they are loaded.
+   */
+  askAhead(from: number, to: number): void {
+    const first = this.indexOf(from);
+    const last = Math.min(this.indexOf(to - 1), first + MAX_AHEAD);
+    if (first === last) return;
+    for (let index = first; index <= last; index += 1) {
+      if (this.#windows.has(index) || this.#ahead.has(index)) continue;
+      const fetched = this.#fetch(index, 0);
+      fetched.catch(() => undefined); // Whoever loads it is told.
+      this.#ahead.set(index, fetched);
+    }
+  }
+
+  /** The index of the window that holds the row at `offset`. */
+  indexOf(offset: number): number {
+    return offset < this.firstSize ? 0 : 1 + Math.floor((offset - this.firstSize) / this.windowSize);
+  }
+
+  /** Where a window starts. */
+  startOf(index: number): number {
+    return index === 0 ? 0 : this.firstSize + (index - 1) * this.windowSize;
+  }
+
+  /** How many rows a window has, unless the list ends in it. */
+  sizeOf(index: number): number {
+    return index === 0 ? this.firstSize : this.windowSize;
   }
 
   /** Rows [from, to) of the list, from as many windows as they need; fewer where the list ends. */
@@ -79,7 +134,7 @@ export class ListReader extends SpanReader {
   async #collectRows(from: number, to: number): Promise<{ rows: (CatalogRow | null)[]; atEnd: boolean }> {
     const rows: (CatalogRow | null)[] = [];
     for (let offset = from; offset < to; ) {
-      const window = await this.load(Math.floor(offset / this.windowSize));
+      const window = await this.load(this.indexOf(offset));
       const part = window.rows.slice(offset - window.start, to - window.start);
       rows.push(...part);
       offset += part.length;
@@ -91,17 +146,19 @@ export class ListReader extends SpanReader {
 
   /** The row at `offset` when it was read; undefined otherwise. */
   rowAt(offset: number): CatalogRow | null | undefined {
-    const index = Math.floor(offset / this.windowSize);
-    const row = this.#windows.get(index)?.rows[offset - index * this.windowSize];
+    const index = this.indexOf(offset);
+    const row = this.#windows.get(index)?.rows[offset - this.startOf(index)];
     if (row !== undefined) return row;
     const next = this.#windows.get(index + 1);
     return next !== undefined && next.start === offset + 1 ? next.before : undefined;
   }
 
   async #fetch(index: number, notBeforeMs: number): Promise<ListWindow> {
-    const start = index * this.windowSize;
+    const start = this.startOf(index);
     const overlap = index > 0 ? 1 : 0;
-    const span = await this.readSpan(start - overlap, this.windowSize + overlap, notBeforeMs);
+    const span = await this.readSpan(start - overlap, this.sizeOf(index) + overlap, notBeforeMs);
+    // A malformed one counts where its own window is read.
+    if (overlap === 1 && span.rows[0] === null) this.record.malformed -= 1;
     return {
       start,
       rows: overlap === 1 ? span.rows.slice(1) : span.rows,
@@ -119,7 +176,7 @@ export class ListReader extends SpanReader {
       if (lower === undefined) return;
       const first = this.#windows.get(lower);
       const second = this.#windows.get(lower + 1);
-      if (first === undefined || second === undefined || this.#fit(first, second)) continue;
+      if (first === undefined || second === undefined || this.#fit(first, second, this.sizeOf(lower))) continue;
       if (refetches >= MAX_REFETCHES * this.#windows.size) {
         this.#windows.delete(index);
         throw this.misfit();
@@ -136,10 +193,10 @@ export class ListReader extends SpanReader {
   }
 
   /** Whether the seam shows the same row on both sides. */
-  #fit(first: ListWindow, second: ListWindow): boolean {
+  #fit(first: ListWindow, second: ListWindow, fullSize: number): boolean {
     // Behind a full window there is at least its own last row to be read, unless the registry does not go so deep.
-    if (second.before === undefined) return first.rows.length < this.windowSize || this.reachable !== null;
-    return first.rows.length === this.windowSize && isSameRow(second.before, first.rows.at(-1));
+    if (second.before === undefined) return first.rows.length < fullSize || this.reachable !== null;
+    return first.rows.length === fullSize && isSameRow(second.before, first.rows.at(-1));
   }
 
   /** The end of what was read without a refusal. */

@@ -58,6 +58,7 @@ interface Opening extends PageParts {
  */
 async function openAll(participants: readonly Participant[], count: number, opening: Opening): Promise<void> {
   const opened: RegistryStream[] = [];
+  for (const participant of participants) participant.askAhead(count, participants.length);
   const openings = Promise.allSettled(
     participants.map(async (participant) => {
       opened.push(await openOne(participant, opening));

@@ -19,10 +19,22 @@ import { type ListOrder, type RegistryTraits, weaker } from './traits.ts';
 import type { RegistryStart } from './walk.ts';
 
 /**
- * Rows that a registry's sorting is checked on before it is believed. With smaller windows than this a list is looked at
- * once in a window of this size.
+ * Rows that a registry's sorting is checked on before it is believed, unless it claims a total order by a key, which is
+ * checked as it is read. With smaller windows than this a list is looked at once in a window of this size.
  */
 const ROWS_TO_CHECK = 50;
+
+/**
+ * Rows of a list's first window: a page as most ask for it; one more, which tells whether there is a next one; and one that
+ * shows that no tie of this one is missing. So many of each registry make the first page of nearly every search, and rows
+ * that are not shown are most of what a cold search costs.
+ */
+const FIRST_WINDOW_ROWS = 22;
+
+/** Of a list whose other windows have `windowSize` rows. */
+export function firstSizeOf(windowSize: number): number {
+  return Math.min(windowSize, FIRST_WINDOW_ROWS);
+}
 
 /** What all streams of one page share. */
 export interface PageSetting {
@@ -60,7 +72,7 @@ export class Participant {
     this.start = start;
     this.traits = traits;
     this.#setting = setting;
-    this.reader = this.#createReader(setting.search.window);
+    this.reader = this.#createReader(setting.search.window, firstSizeOf(setting.search.window));
   }
 
   /** Every reader that read something of this registry for the page. */
@@ -68,6 +80,24 @@ export class Participant {
     return this.#checkedReader === null || this.#checkedReader === this.reader
       ? [this.reader]
       : [this.reader, this.#checkedReader];
+  }
+
+  /**
+   * Asks at once for the windows that a page of `count` entries over so many registries will need of this one, where it would
+   * come to its second window for certain: when there is no other registry, or all first windows together are too short.
+   */
+  askAhead(count: number, registries: number): void {
+    const { list, context, search } = this.#setting;
+    const isAtHead = this.start.position === null;
+    if (context.direction !== 'FORWARD' || this.failure !== null || (registries > 1 && !isAtHead)) return;
+    // One more than the page tells whether there is a next one.
+    const rows = Math.ceil((count + 1) / registries);
+    const readAs =
+      list.order.field === 'RELEVANCE' ? 'TOTAL' : (this.start.readAs ?? this.traits.listOrder(list.order));
+    if (readAs === 'UNSORTED' || (readAs !== 'TOTAL' && search.window < ROWS_TO_CHECK)) return;
+    // The rows of one key are given out when a row of the next one was seen.
+    const { hint } = this.start;
+    this.reader.askAhead(hint, hint + rows + (readAs === 'BY_KEY' ? 1 : 0));
   }
 
   /** Rejects with RegistryFailure when the registry has to be asked first and does not answer. */
@@ -130,10 +160,18 @@ export class Participant {
     const known = this.traits.listOrder(order);
     if (known !== null) return known;
     const reader = this.#readerForChecks();
-    const window = await reader.load(reader === this.reader ? Math.floor(this.start.hint / reader.windowSize) : 0);
+    const index = reader === this.reader ? reader.indexOf(this.start.hint) : 0;
+    const { rows, atEnd } = await reader.load(index);
     const claimed: ListOrder = reader.claimsTotalOrder ? 'TOTAL' : order.field === 'NAME' ? 'UNSORTED' : 'BY_KEY';
+    const inspect = (shown: typeof rows) => inspectOrder(shown, order, this.#setting.forwardCompare).seen;
+    let seen = inspect(rows);
+    // A short window shows too little of keys that nothing is claimed of, and of a collation.
+    const isDoubtful = claimed === 'BY_KEY' || (claimed === 'TOTAL' && order.field === 'NAME');
+    if (isDoubtful && seen !== 'UNSORTED' && !atEnd && rows.length < ROWS_TO_CHECK) {
+      seen = inspect([...rows, ...(await reader.load(index + 1)).rows]);
+    }
     this.traits.noteListOrder(order, claimed);
-    this.traits.noteListOrder(order, inspectOrder(window.rows, order, this.#setting.forwardCompare).seen);
+    this.traits.noteListOrder(order, seen);
     return this.traits.listOrder(order) ?? claimed;
   }
 
@@ -143,8 +181,9 @@ export class Participant {
     return this.#checkedReader;
   }
 
-  #createReader(windowSize: number): ListReader {
+  #createReader(windowSize: number, firstSize = windowSize): ListReader {
     const { list, deadlineMs } = this.#setting;
-    return new ListReader(this.registry.source, list, windowSize, this.traits, deadlineMs, { record: this.record });
+    const options = { record: this.record, firstSize };
+    return new ListReader(this.registry.source, list, windowSize, this.traits, deadlineMs, options);
   }
 }

@@ -73,6 +73,7 @@ export class PageCursors {
         stream instanceof TotalStream ? (hashRow(stream.reader.rowAt(hint - 1)) ?? keptHash(stream, hint)) : null,
       readAs: readAsOf(stream),
       floors: relevance?.floors ?? [],
+      reachesFirst: relevance?.reachesFirst ?? false,
       anchors: relevance?.anchors ?? [],
     };
   }

@@ -51,12 +51,12 @@ export class ReadAhead {
   #readBehind(stream: RegistryStream, entries: readonly Entry[]): void {
     const index = findNextWindow(stream, entries);
     if (index === null || this.#underWay.size >= MAX_AT_ONCE || !this.#isWell(stream)) return;
-    const { source, list, windowSize, traits } = stream.reader;
+    const { source, list, windowSize, firstSize, traits } = stream.reader;
     if (traits.pageCap === null && isKept(stream.reader, index)) return;
-    const key = JSON.stringify([source.info.name, list, windowSize, index]);
+    const key = JSON.stringify([source.info.name, list, windowSize, firstSize, index]);
     if (this.#underWay.has(key)) return;
     const deadlineMs = performance.now() + GIVE_UP_MS;
-    const reader = new ListReader(source, list, windowSize, traits, deadlineMs, { background: true });
+    const reader = new ListReader(source, list, windowSize, traits, deadlineMs, { background: true, firstSize });
     const end = () => void this.#underWay.delete(key);
     // What fails here will fail again where somebody waits for it, and be told then.
     this.#underWay.set(key, reader.load(index).then(end, end));
@@ -86,25 +86,29 @@ function findNextWindow(stream: RegistryStream, entries: readonly Entry[]): numb
   if (buffered.length >= taken * PAGES_AHEAD) return null;
   const forward = stream.context.direction === 'FORWARD';
   const offset = forward ? last.hint : last.hint - 1;
-  let index = Math.floor(offset / reader.windowSize);
+  let index = offset < 0 ? -1 : reader.indexOf(offset);
   while (index >= 0 && reader.windows.has(index)) index += forward ? 1 : -1;
   return index >= 0 && mayHold(reader, index) ? index : null;
 }
 
 /** Whether the list may go as far, by all that was seen of it. */
-function mayHold({ windows, windowSize, totalCount, traits, reachable }: ListReader, index: number): boolean {
-  const start = index * windowSize;
+function mayHold(reader: ListReader, index: number): boolean {
+  const { windows, totalCount, traits, reachable } = reader;
+  const start = reader.startOf(index);
   if (windows.get(index - 1)?.atEnd === true) return false;
   if (totalCount !== null && !traits.miscounts && start >= totalCount) return false;
   return reachable === null || start < reachable;
 }
 
 /** Whether the window is fresh in memory. */
-function isKept({ source, list, windowSize }: ListReader, index: number): boolean {
+function isKept(reader: ListReader, index: number): boolean {
+  const { source, list } = reader;
   const { query, criteria, order } = list;
   // With the row before it, as a reader asks for it.
   const overlap = index > 0 ? 1 : 0;
-  const offset = index * windowSize - overlap;
+  const offset = reader.startOf(index) - overlap;
   const { field, direction } = order;
-  return source.peekRows({ query, criteria, field, direction, offset, limit: windowSize + overlap }) > Date.now();
+  return (
+    source.peekRows({ query, criteria, field, direction, offset, limit: reader.sizeOf(index) + overlap }) > Date.now()
+  );
 }

@@ -13,6 +13,8 @@ export function relaySource(source: RegistrySource, relay: Relay): RegistrySourc
     fetchVersions: (name, options) => relay((changed) => source.fetchVersions(name, changed), options),
     fetchContent: (name, version, options) => relay((changed) => source.fetchContent(name, version, changed), options),
     fetchCategories: (options) => relay((changed) => source.fetchCategories(changed), options),
+    publishTemplate: (document) => source.publishTemplate(document),
+    resetCircuit: (operation) => source.resetCircuit(operation),
     recallTemplate: (name) => source.recallTemplate(name),
     peekRows: (request) => source.peekRows(request),
     canAnswer: () => source.canAnswer(),

@@ -4,19 +4,8 @@
  */
 import type { CatalogRow } from '../domain/template.ts';
 import type { ListReader } from './list-reader.ts';
+import { indexOfPlace, type RelevancePlace } from './relevance-floors.ts';
 import { hashRow } from './stream.ts';
-
-/** Where a relevance walk stands in one registry's list: the window of its last consumed row. */
-export interface RelevancePlace {
-  readonly windowStart: number;
-  /** The floor of this window, then of the windows before it, nearest first; as many as are known. */
-  readonly floors: readonly number[];
-  /**
-   * Fingerprints that find the window again when rows came or went: of the row before it, its first two and its last three
-   * rows. Empty where a cursor had no room for them.
-   */
-  readonly anchors: readonly (number | null)[];
-}
 
 const ANCHORS = 6;
 /** Rows around the old place in which a window is looked for. */
@@ -29,22 +18,27 @@ export function anchorsOf(reader: ListReader, start: number, rows: readonly (Cat
 
 /** Rows [start, end) of the place's window, wherever they are now. Rejects with RegistryFailure. */
 export async function findWindow(reader: ListReader, place: RelevancePlace): Promise<{ start: number; end: number }> {
-  const { windowSize } = reader;
+  const size = indexOfPlace(place) === 0 ? reader.firstSize : reader.windowSize;
   let start = place.windowStart;
   let end: number | null = null;
-  const { rows } = await reader.readRows(start, start + windowSize);
-  if (place.anchors.length === ANCHORS && !isWhereItWas(reader, place, rows)) {
-    const found = await findAnchors(reader, start, place.anchors);
+  const { rows } = await reader.readRows(start, start + size);
+  if (place.anchors.length === ANCHORS && !isWhereItWas(reader, place, rows, size)) {
+    const found = await findAnchors(reader, { start, size, anchors: place.anchors });
     start = found.start ?? start;
     end = found.end !== null && found.end > start ? found.end : null;
   }
-  return { start, end: end ?? start + windowSize };
+  return { start, end: end ?? start + size };
 }
 
-function isWhereItWas(reader: ListReader, place: RelevancePlace, rows: readonly (CatalogRow | null)[]): boolean {
+function isWhereItWas(
+  reader: ListReader,
+  place: RelevancePlace,
+  rows: readonly (CatalogRow | null)[],
+  size: number,
+): boolean {
   const [before, first] = place.anchors;
   const startFits = hashRow(rows[0]) === first && hashRow(reader.rowAt(place.windowStart - 1)) === before;
-  return startFits && (hashRow(rows.at(-1)) === place.anchors.at(-1) || rows.length < reader.windowSize);
+  return startFits && (hashRow(rows.at(-1)) === place.anchors.at(-1) || rows.length < size);
 }
 
 /**
@@ -53,10 +47,9 @@ function isWhereItWas(reader: ListReader, place: RelevancePlace, rows: readonly 
  */
 export async function findAnchors(
   reader: ListReader,
-  windowStart: number,
-  anchors: RelevancePlace['anchors'],
+  window: { readonly start: number; readonly size: number; readonly anchors: RelevancePlace['anchors'] },
 ): Promise<{ start: number | null; end: number | null }> {
-  const { windowSize } = reader;
+  const { start: windowStart, size: windowSize, anchors } = window;
   const places = [-1, 0, 1, windowSize - 3, windowSize - 2, windowSize - 1];
   let edges: { start: number | null; end: number | null } = { start: null, end: null };
   for (const radius of SEARCH_RADII) {

@@ -8,14 +8,18 @@ import type { VisibleRegistry } from './answers.ts';
 import type { ListReader } from './list-reader.ts';
 import type { Position } from './order.ts';
 import { type CompiledQuery, scoreText } from './relevance.ts';
-import { anchorsOf, findAnchors, findWindow, type RelevancePlace } from './relevance-place.ts';
+import { indexOfPlace, NO_FLOOR, type RelevancePlace, WindowFloors } from './relevance-floors.ts';
+import { anchorsOf, findAnchors, findWindow } from './relevance-place.ts';
 import { type Entry, RegistryStream, type StreamContext, type StreamStart } from './stream.ts';
 
-/** No window came before: nothing is held back. One more than the highest score. */
-const NO_FLOOR = 65_536;
-
-interface ReadRows {
+/** Where a window stands. `index`: see `ScoredWindow`. */
+interface WindowSpan {
   readonly start: number;
+  readonly end: number;
+  readonly index: number | null;
+}
+
+interface ReadRows extends Omit<WindowSpan, 'end'> {
   readonly rows: readonly (CatalogRow | null)[];
   readonly atEnd: boolean;
 }
@@ -31,6 +35,8 @@ interface ScoredWindow {
    */
   readonly ordinal: number;
   readonly end: number;
+  /** How many windows of the walk stand before it, wherever it stands now: the first is shorter. null: not known. */
+  readonly index: number | null;
   readonly floor: number;
   /** The floor of the window behind this one. */
   readonly nextFloor: number;
@@ -49,8 +55,7 @@ export class RelevanceStream extends RegistryStream {
   readonly #queryText: string;
   readonly #maxRows: number;
   readonly #place: RelevancePlace | null;
-  /** Floors by window start, as far as they are known. */
-  readonly #floors = new Map<number, number>();
+  readonly #floors: WindowFloors;
   /** They are bounded by what a drain may read, not by the scan bound. */
   #rowsReadForFloors = 0;
   #ended = false;
@@ -72,7 +77,7 @@ export class RelevanceStream extends RegistryStream {
     this.#query = query.compiled;
     this.#queryText = query.text;
     this.#maxRows = maxRows;
-    this.#floors.set(0, NO_FLOOR);
+    this.#floors = new WindowFloors(reader);
   }
 
   override get nextHint(): number {
@@ -89,17 +94,7 @@ export class RelevanceStream extends RegistryStream {
     const consumed = ordinal === undefined ? this.#windows[0] : this.#windows.find((each) => each.ordinal === ordinal);
     const window = isBounded ? this.#windows.at(-1) : consumed;
     if (window === undefined) return this.#place;
-    return { windowStart: window.start, floors: this.#floorsBefore(window), anchors: window.anchors };
-  }
-
-  #floorsBefore(window: ScoredWindow): number[] {
-    const floors = [window.floor];
-    for (let start = window.start - this.reader.windowSize; start >= 0; start -= this.reader.windowSize) {
-      const floor = this.#floors.get(start);
-      if (floor === undefined) break;
-      floors.push(floor);
-    }
-    return floors;
+    return { windowStart: window.start, ...this.#floors.upTo(window), anchors: window.anchors };
   }
 
   protected override async readOn(): Promise<readonly Entry[] | 'END' | { readonly barrier: Position }> {
@@ -123,12 +118,13 @@ export class RelevanceStream extends RegistryStream {
       const previous = this.#windows.at(-1);
       if (previous === undefined) return await this.#findPlace();
       const start = await this.#placeBehind(previous);
-      this.#floors.set(start, previous.nextFloor);
-      return { start, end: start + this.reader.windowSize };
+      this.#floors.note(start, previous.nextFloor);
+      const index = previous.index === null ? null : previous.index + 1;
+      return { start, end: start + this.reader.windowSize, index };
     });
-    const window = this.#scoreRows(read, this.#floors.get(read.start) ?? NO_FLOOR);
+    const window = this.#scoreRows(read, this.#floors.at(read.start) ?? NO_FLOOR);
     this.#ended = window === null || window.atEnd;
-    if (window !== null) this.#floors.set(window.end, window.nextFloor);
+    if (window !== null) this.#floors.note(window.end, window.nextFloor);
     return window;
   }
 
@@ -137,7 +133,10 @@ export class RelevanceStream extends RegistryStream {
       const previous = this.#windows.at(-1);
       if (previous === undefined) return await this.#findBackwardPlace();
       const end = await this.#placeBefore(previous);
-      return { start: Math.max(0, end - this.reader.windowSize), end };
+      const start = Math.max(0, end - this.#floors.sizeBefore(end, previous.index));
+      if (start === 0) return { start, end, index: 0 };
+      // Before what was the first window there are rows that have come since.
+      return { start, end, index: previous.index === null || previous.index === 0 ? null : previous.index - 1 };
     });
     const window = read.rows.length === 0 ? null : this.#scoreRows(read, await this.#floorAt(read.start));
     this.#ended = window === null || read.start === 0;
@@ -148,41 +147,48 @@ export class RelevanceStream extends RegistryStream {
    * Finds a place and reads the rows there from windows that fit together: when reading shows that the list has changed, and
    * has older windows fetched again, the place is found anew.
    */
-  async #readStill(findSpan: () => Promise<{ start: number; end: number }>): Promise<ReadRows> {
+  async #readStill(findSpan: () => Promise<WindowSpan>): Promise<ReadRows> {
     for (let attempt = 0; ; attempt += 1) {
       const { generation } = this.reader;
-      const { start, end } = await findSpan();
+      const { start, end, index } = await findSpan();
       // The window before is loaded for its seam: rows of the old one may have moved over it.
       const { rows, atEnd } = await this.reader.readRows(start, end);
-      if (this.reader.generation === generation || attempt >= MAX_ATTEMPTS) return { start, rows, atEnd };
+      if (this.reader.generation === generation || attempt >= MAX_ATTEMPTS) return { start, index, rows, atEnd };
     }
   }
 
   /** Where the window behind the given one starts: behind its last row, wherever that is now. */
   async #placeBehind(previous: ScoredWindow): Promise<number> {
-    await this.reader.load(Math.floor(previous.end / this.reader.windowSize));
+    await this.reader.load(this.reader.indexOf(previous.end));
     if (this.reader.generation === previous.generation) return previous.end;
-    const found = await findAnchors(this.reader, previous.start, previous.anchors);
+    const found = await this.#findAgain(previous);
     return found.end ?? previous.end;
   }
 
   /** Where the window before the given one ends: before its first row, wherever that is now. */
   async #placeBefore(previous: ScoredWindow): Promise<number> {
     if (previous.start === 0) return 0;
-    await this.reader.load(Math.floor((previous.start - 1) / this.reader.windowSize));
+    await this.reader.load(this.reader.indexOf(previous.start - 1));
     if (this.reader.generation === previous.generation) return previous.start;
-    const found = await findAnchors(this.reader, previous.start, previous.anchors);
+    const found = await this.#findAgain(previous);
     return found.start ?? previous.start;
   }
 
+  #findAgain({ start, index, anchors }: ScoredWindow): ReturnType<typeof findAnchors> {
+    const size = index === 0 ? this.reader.firstSize : this.reader.windowSize;
+    return findAnchors(this.reader, { start, size, anchors });
+  }
+
   #nextOrdinal(start: number): number {
-    const previous = this.#windows.at(-1);
+    const previous = this.#windows.at(-1)?.ordinal;
     if (previous === undefined) return this.#place?.windowStart ?? start;
-    return previous.ordinal + (this.context.direction === 'FORWARD' ? 1 : -1) * this.reader.windowSize;
+    const { firstSize, windowSize } = this.reader;
+    if (this.context.direction === 'FORWARD') return previous + (previous === 0 ? firstSize : windowSize);
+    return previous === firstSize ? 0 : previous - windowSize;
   }
 
   /** Scores and sorts the rows of one window; null when there are none. */
-  #scoreRows({ start, rows, atEnd }: ReadRows, floor: number): ScoredWindow | null {
+  #scoreRows({ start, index, rows, atEnd }: ReadRows, floor: number): ScoredWindow | null {
     if (rows.length === 0) return null;
     const ordinal = this.#nextOrdinal(start);
     const entries: Entry[] = [];
@@ -203,6 +209,7 @@ export class RelevanceStream extends RegistryStream {
       start,
       ordinal,
       end: start + rows.length,
+      index,
       floor,
       nextFloor: least,
       generation: this.reader.generation,
@@ -240,52 +247,47 @@ export class RelevanceStream extends RegistryStream {
   }
 
   /** The window a walk stopped in, found again by its anchors when rows came or went before it. */
-  async #findPlace(): Promise<{ start: number; end: number }> {
+  async #findPlace(): Promise<WindowSpan> {
     const place = this.#place;
-    const { windowSize } = this.reader;
-    if (place === null) return { start: 0, end: windowSize };
+    if (place === null) return { start: 0, end: this.reader.firstSize, index: 0 };
     const { start, end } = await findWindow(this.reader, place);
-    for (const [ago, floor] of place.floors.entries()) {
-      const windowStart = start - ago * windowSize;
-      if (windowStart >= 0 && !(windowStart === 0 && ago > 0)) this.#floors.set(windowStart, floor);
-    }
-    return { start, end };
+    this.#floors.noteAll(start, place);
+    return { start, end, index: indexOfPlace(place) };
   }
 
-  async #findBackwardPlace(): Promise<{ start: number; end: number }> {
+  async #findBackwardPlace(): Promise<WindowSpan> {
     if (this.#place !== null) return await this.#findPlace();
     // From the end: the floors of the last windows are the least of everything before, so everything is read once.
     await this.#readFloorsUpTo(Number.POSITIVE_INFINITY);
-    const length = this.reader.length ?? Math.min(this.#maxRows, this.reader.windows.size * this.reader.windowSize);
-    const start = Math.max(0, Math.ceil(length / this.reader.windowSize) - 1) * this.reader.windowSize;
-    return { start, end: length };
+    const { reader } = this;
+    const length = reader.length ?? Math.min(this.#maxRows, reader.startOf(reader.windows.size));
+    const index = reader.indexOf(Math.max(0, length - 1));
+    return { start: reader.startOf(index), end: length, index };
   }
 
   /** The floor of the window at `start`: known from the cursor, or found by reading what comes before it. */
   async #floorAt(start: number): Promise<number> {
-    const known = this.#floors.get(start);
+    const known = this.#floors.at(start);
     if (known !== undefined) return known;
     await this.#readFloorsUpTo(start);
-    return this.#floors.get(start) ?? NO_FLOOR;
+    return this.#floors.at(start) ?? NO_FLOOR;
   }
 
   async #readFloorsUpTo(start: number): Promise<void> {
-    const { windowSize } = this.reader;
+    const { windowSize, firstSize } = this.reader;
+    const firstEnd = Number.isFinite(start) ? start % windowSize || windowSize : firstSize;
     let floor = NO_FLOOR;
     const bound = Math.min(start, this.#maxRows);
     const readBefore = this.reader.record.rowsRead;
     // A walk whose windows were moved by changes reads by its own grid, from whatever is left of the first window on.
     for (let at = 0; at < bound; ) {
-      const end = Math.min(
-        bound,
-        at + (Number.isFinite(start) && at === 0 ? start % windowSize || windowSize : windowSize),
-      );
+      const end = Math.min(bound, at === 0 ? firstEnd : at + windowSize);
       const { rows, atEnd } = await this.reader.readRows(at, end);
       for (const row of rows) {
         if (row !== null && this.context.accepts(row, this)) floor = Math.min(floor, this.#scoreOf(row));
       }
       at = end;
-      this.#floors.set(at, floor);
+      this.#floors.note(at, floor);
       this.#rowsReadForFloors = this.reader.record.rowsRead - readBefore;
       if (atEnd) return;
     }

@@ -14,7 +14,7 @@ import type { Learnt, LearntOfRegistry } from './learnt.ts';
 import { ListReader } from './list-reader.ts';
 import { makePage } from './make-page.ts';
 import type { NameCatalog } from './name-catalog.ts';
-import { type PageSetting, Participant } from './open-stream.ts';
+import { firstSizeOf, type PageSetting, Participant } from './open-stream.ts';
 import { type ComparePositions, comparePositionsIn } from './order.ts';
 import { PageCursors } from './page-cursors.ts';
 import { ReadAhead } from './read-ahead.ts';
@@ -159,7 +159,8 @@ export class SearchEngine {
     checkRequired(registries, request.require);
     const list = listQueryOf(request);
     const { filter, page, collapse } = request;
-    const fingerprint = fingerprintSearch(list, filter.registries, filter.registryTypes, collapse, this.#config.window);
+    const windows = [firstSizeOf(this.#config.window), this.#config.window];
+    const fingerprint = fingerprintSearch(list, filter.registries, filter.registryTypes, collapse, windows);
     const deadlineMs = startedMs + (request.timeoutMs ?? this.#config.timeout);
     const setting = this.#createSetting(list, page.direction, deadlineMs);
     const walk = this.#openWalk(request, registries, fingerprint, setting.forwardCompare);
@@ -244,7 +245,9 @@ export class SearchEngine {
     const registry = registries.find(({ source }) => registryIdOf(source.info.name) === wanted.registryId);
     if (registry === undefined) return null;
     const { window } = this.#config;
-    const reader = new ListReader(registry.source, list, window, this.traitsOf(registry.source.info.name), deadlineMs);
+    const reader = new ListReader(registry.source, list, window, this.traitsOf(registry.source.info.name), deadlineMs, {
+      firstSize: firstSizeOf(window),
+    });
     const around = Math.max(0, wanted.hint - window);
     try {
       const { rows } = await reader.readRows(around, wanted.hint + window);

@@ -16,7 +16,7 @@ export async function seekBoundary(reader: ListReader, isBefore: IsBefore, hint:
   let highestAll = -1;
   let lowestNone = Number.POSITIVE_INFINITY;
   let step = 1;
-  let index = Math.max(0, Math.floor(hint / reader.windowSize));
+  let index = reader.indexOf(Math.max(0, hint));
   for (;;) {
     const window = await reader.load(index);
     const finding = await examine(reader, index, isBefore);

@@ -102,7 +102,7 @@ export abstract class SortedStream extends RegistryStream {
       this.exhausted = true;
       return [];
     }
-    const index = Math.floor((forward ? this.at : this.at - 1) / this.reader.windowSize);
+    const index = this.reader.indexOf(forward ? this.at : this.at - 1);
     const window = await this.reader.load(index);
     if (this.reader.generation !== this.#generation) {
       this.#generation = this.reader.generation;

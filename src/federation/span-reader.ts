@@ -34,8 +34,15 @@ interface Piece {
   readonly limit: number;
 }
 
+export interface SpanReaderOptions {
+  readonly background?: boolean;
+  readonly record?: ReadingRecord;
+}
+
 /** How often rows that do not fit together are fetched again before the newest are believed. */
 export const MAX_REFETCHES = 2;
+/** Rows that are asked for at most to find names, for each of them: a registry may repeat itself. */
+const MOST_TIMES_NAMES = 4;
 /** Requests for one window at most: a registry that gives one row at a time is just served by it. */
 const MAX_PIECES = 64;
 /** Pieces of one window that are asked for at once, of a registry that gives fewer rows at a time. */
@@ -66,7 +73,7 @@ export class SpanReader {
     windowSize: number,
     traits: RegistryTraits,
     deadlineMs: number,
-    options: { readonly background?: boolean; readonly record?: ReadingRecord } = {},
+    options: SpanReaderOptions = {},
   ) {
     this.source = source;
     this.list = list;
@@ -79,8 +86,13 @@ export class SpanReader {
 
   /** Only these of the matches: the names among `names` that match, with their rows. Rejects with RegistryFailure. */
   async readNamed(names: readonly string[]): Promise<readonly CatalogRow[]> {
-    const span = await this.readSpan(0, names.length, 0, names);
-    return span.rows.filter((row) => row !== null);
+    for (let limit = names.length; ; limit *= 2) {
+      const { rows, atEnd } = await this.readSpan(0, limit, 0, names);
+      const named = rows.filter((row) => row !== null);
+      // A registry that repeats entries may have filled its answer with them, and others may stand behind it.
+      const isFull = !atEnd && new Set(named.map(({ name }) => name)).size < limit;
+      if (!isFull || limit >= MOST_TIMES_NAMES * names.length) return named;
+    }
   }
 
   /**

@@ -146,9 +146,10 @@ export abstract class RegistryStream {
   }
 }
 
-/** A short fingerprint of a row (FNV-1a over its name, folded to 16 bits): enough to tell neighbours apart. */
+/** A short fingerprint of a row (FNV-1a over its name, folded to 16 bits, never 0): enough to tell neighbours apart. */
 export function hashRow(row: CatalogRow | null | undefined): number | null {
   if (row === null || row === undefined) return null;
   const hash = hashText(row.name);
-  return ((hash >>> 16) ^ hash) & 0xffff;
+  // Cursors keep 0 for "not known".
+  return ((hash >>> 16) ^ hash) & 0xffff || 1;
 }

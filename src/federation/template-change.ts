@@ -6,20 +6,22 @@ import type { RegistrySource } from '../domain/registry.ts';
 /**
  * Drops what may hold the template `name`, and gives how many answers that were. The look-ups go first; then the registry is
  * asked how the template is now, for `timeoutMs` at most, so that searches whose filters pass it neither as it was nor as it
- * is can stay. Where either is not known all searches of the registry go. The registry's failure is none of this.
+ * is can stay. Where either is not known all searches of the registry go. The registry's failure is none of this. `before`: how
+ * the template was, from whoever knows it; what the last look-up has told, where it is not given.
  */
 export async function followTemplateChange(
   source: RegistrySource,
   name: string,
   cache: ChangingCache,
   timeoutMs: number,
+  before?: TemplateState | null,
 ): Promise<number> {
   const changed = { registry: source.info.name, template: name };
-  const before = await source.recallTemplate(name);
+  const earlier = before === undefined ? await source.recallTemplate(name) : before;
   const counts = await Promise.all([
     cache.invalidate({ ...changed, layer: 'TEMPLATE' }),
-    fetchState(source, name, timeoutMs).then((after) => {
-      const told = { ...changed, ...tellStates(before, after) };
+    fetchTemplateState(source, name, timeoutMs, 0).then((after) => {
+      const told = { ...changed, ...tellStates(earlier, after) };
       // By layers, so that the look-up that was just made stays: it is what the template was when it changes again.
       return Promise.all([
         cache.invalidate({ ...told, layer: 'SEARCH' }),
@@ -30,10 +32,15 @@ export async function followTemplateChange(
   return counts.flat().reduce((sum, count) => sum + count, 0);
 }
 
-/** null: the registry does not say. */
-async function fetchState(source: RegistrySource, name: string, timeoutMs: number): Promise<TemplateState | null> {
+/** How the template is; null: the registry does not say. `notBeforeMs`: as in CallOptions. Never rejects for a registry's failure. */
+export async function fetchTemplateState(
+  source: RegistrySource,
+  name: string,
+  timeoutMs: number,
+  notBeforeMs: number,
+): Promise<TemplateState | null> {
   try {
-    const answer = await source.fetchTemplate(name, null, { deadlineMs: performance.now() + timeoutMs });
+    const answer = await source.fetchTemplate(name, null, { deadlineMs: performance.now() + timeoutMs, notBeforeMs });
     return answer.value ?? 'ABSENT';
   } catch (error) {
     if (!(error instanceof RegistryFailure)) throw error;

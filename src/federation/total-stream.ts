@@ -33,7 +33,7 @@ export class TotalStream extends SortedStream {
     const { hint, rowHash, position } = this.start;
     if (rowHash === null || hint === 0 || position === null) return false;
     const { reader, context } = this;
-    const window = await reader.load(Math.floor((hint - 1) / reader.windowSize));
+    const window = await reader.load(reader.indexOf(hint - 1));
     if (hashRow(window.rows[hint - 1 - window.start]) !== rowHash) return false;
     const forward = context.direction === 'FORWARD';
     const next = forward ? hint : hint - 1;
@@ -48,7 +48,7 @@ export class TotalStream extends SortedStream {
     const { reader, context } = this;
     const step = context.direction === 'FORWARD' ? 1 : -1;
     for (let offset = step === 1 ? next : next - 1; offset >= 0; offset += step) {
-      const window = await reader.load(Math.floor(offset / reader.windowSize));
+      const window = await reader.load(reader.indexOf(offset));
       const row = window.rows[offset - window.start];
       if (row === undefined) return false;
       if (row === null) continue;

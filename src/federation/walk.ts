@@ -5,7 +5,7 @@ import type { VisibleRegistry } from './answers.ts';
 import { digestText } from './bytes.ts';
 import { type CursorMark, type CursorPlace, type CursorState, registryIdOf } from './cursor.ts';
 import type { ComparePositions, Position } from './order.ts';
-import type { RelevancePlace } from './relevance-place.ts';
+import type { RelevancePlace } from './relevance-floors.ts';
 import type { ListQuery } from './span-reader.ts';
 import type { Direction, StreamStart } from './stream.ts';
 import type { ListOrder } from './traits.ts';
@@ -22,10 +22,10 @@ export function fingerprintSearch(
   registries: readonly string[] | null,
   registryTypes: readonly string[] | null,
   collapse: boolean,
-  windowSize: number,
+  windows: readonly number[],
 ): Uint8Array {
   const sorted = (values: readonly string[] | null) => (values === null ? null : [...new Set(values)].sort());
-  const window = list.order.field === 'RELEVANCE' ? windowSize : 0;
+  const window = list.order.field === 'RELEVANCE' ? windows : 0;
   const identity = [list.query, list.criteria, list.order, sorted(registries), sorted(registryTypes), collapse, window];
   return hash('sha256', JSON.stringify(identity), 'buffer');
 }
@@ -101,9 +101,9 @@ export class WalkStart {
     const id = registryIdOf(registryName);
     const known = this.#state?.registries.find((each) => each.registryId === id);
     if (known === undefined) return { position: this.mark, hint: 0, rowHash: null, readAs: null, place: null };
-    const { hint, rowHash, readAs, floors, anchors } = known;
+    const { hint, rowHash, readAs, floors, reachesFirst, anchors } = known;
     // A place without a floor is none: the registry was lost before it was read, or the cursor had no room for it.
-    const place = readAs === null && floors.length > 0 ? { windowStart: hint, floors, anchors } : null;
+    const place = readAs === null && floors.length > 0 ? { windowStart: hint, floors, reachesFirst, anchors } : null;
     return { position: this.#startPosition(known.place), hint, rowHash, readAs, place };
   }
 

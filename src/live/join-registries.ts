@@ -25,6 +25,7 @@ export function joinRegistries(config: Config, lasting: LastingParts): JoinedReg
     ...{ sources: registries.sources, search, secrets, cache, learnt },
     readsAhead: warm !== null,
     usage: warm === null ? null : usage,
+    defaultRegistry: config.publish.defaultRegistry,
     catalogLifetimeMs: (name) => lifetimes.get(name) ?? 0,
   });
   const onDefect = (error: unknown) =>

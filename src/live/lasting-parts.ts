@@ -61,7 +61,10 @@ export function openLastingParts(
     tracing,
     cache,
     cluster,
-    registries: new RegistryPool({ logger: log, cache, tracer: tracing?.calls ?? null, onCredentialsUsed }),
+    registries: new RegistryPool({
+      ...{ logger: log, cache, tracer: tracing?.calls ?? null, onCredentialsUsed },
+      sharing: cluster && { lender: cluster.budgets, bus: cluster },
+    }),
     learnt: new Learnt(),
     usage,
     saveUsage: async () => {

@@ -17,6 +17,8 @@ import { type CountOperation, formatOperationError, logOperationError, toCounted
 export interface ApolloOptions {
   readonly schema: GraphQLSchema;
   readonly introspection: boolean;
+  /** Whether an error names the fields that may have been meant. */
+  readonly suggestions: boolean;
   /** Bound of what one operation may cost (src/access/document-cost.ts). */
   readonly maxCost: number;
   readonly log: Logger;
@@ -28,13 +30,13 @@ export interface ApolloOptions {
 
 /** Makes the server; it has to be started before it is asked, and stopped in the end. */
 export function createApollo(options: ApolloOptions): ApolloServer<RequestContext> {
-  const { schema, introspection, log } = options;
+  const { schema, introspection, suggestions, log } = options;
   // Apollo's formatter is not told which request an error belongs to: the listener, which comes first, notes it here.
   const requestIds = new WeakMap<object, string>();
   return new ApolloServer<RequestContext>({
     schema,
     introspection,
-    hideSchemaDetailsFromClientErrors: !introspection,
+    hideSchemaDetailsFromClientErrors: !suggestions,
     includeStacktraceInErrorResponses: false,
     allowBatchedHttpRequests: false,
     persistedQueries: false,
@@ -72,7 +74,7 @@ function createListenerPlugin(
       if (!schema.getRootType(kind))
         throw new BadUserInput('query', `This gateway has no ${kind}; one was sent. Send a query.`);
       const registryCount = contextValue.view.registries.length;
-      contextValue.notes.cost = checkCost({
+      const cost = checkCost({
         schema,
         document,
         operation,
@@ -81,6 +83,8 @@ function createListenerPlugin(
         maxPageSize: contextValue.maxPageSize,
         maxCost,
       });
+      contextValue.notes.cost = cost;
+      contextValue.chargeCost(cost);
     },
     async didEncounterErrors({ errors, contextValue: { requestId } }) {
       for (const error of errors) {
@@ -89,7 +93,8 @@ function createListenerPlugin(
       }
     },
     async willSendResponse({ response, contextValue }) {
-      if (response.body.kind !== 'single') return;
+      // What is refused for its caller's sake is answered, and counted, where all such requests are.
+      if (response.body.kind !== 'single' || contextValue.notes.refusal !== null) return;
       const { errors, data } = response.body.singleResult;
       const told = toCounted(errors);
       countOperation(told);

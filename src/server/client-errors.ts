@@ -3,7 +3,7 @@
  * defect: the client gets the id of its request, the log gets the rest.
  */
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
-import { Forbidden, IdentityUnavailable, QueryTooComplex, Unauthenticated } from '../access/errors.ts';
+import { Forbidden, IdentityUnavailable, QueryTooComplex, RateLimited, Unauthenticated } from '../access/errors.ts';
 import { AuditUnavailable } from '../domain/audit.ts';
 import {
   BadCursor,
@@ -24,6 +24,7 @@ type ErrorCode =
   | 'FORBIDDEN'
   | 'WITHDRAWN'
   | 'QUERY_TOO_COMPLEX'
+  | 'RATE_LIMITED'
   | 'PERSISTED_QUERY_NOT_FOUND'
   | 'REGISTRY_ERROR'
   | 'AUDIT_UNAVAILABLE'
@@ -58,6 +59,9 @@ export function translateError(error: unknown): ClientError | null {
   if (error instanceof Unauthenticated) return describe('UNAUTHENTICATED', error, {});
   if (error instanceof IdentityUnavailable) {
     return describe('SERVICE_UNAVAILABLE', error, { retryAfterMs: Math.ceil(error.retryAfterMs) });
+  }
+  if (error instanceof RateLimited) {
+    return describe('RATE_LIMITED', error, { retryAfterMs: Math.ceil(error.retryAfterMs) });
   }
   if (error instanceof Forbidden) return describe('FORBIDDEN', error, {});
   if (error instanceof QueryTooComplex) return describe('QUERY_TOO_COMPLEX', error, {});

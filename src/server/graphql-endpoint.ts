@@ -3,12 +3,15 @@ import type { IncomingMessage } from 'node:http';
 import { type ApolloServer, HeaderMap, type HTTPGraphQLRequest } from '@apollo/server';
 import type { Logger } from 'pino';
 import type { RequestContext } from '../../resolvers/context.ts';
+import type { Quota } from '../access/caller-quotas.ts';
 import type { DocumentFacts } from '../access/document-limits.ts';
 import { isDenial } from '../access/errors.ts';
 import { actorOf } from '../domain/audit.ts';
 import type { Caller } from '../domain/caller.ts';
-import { runInScope } from '../telemetry/request-scope.ts';
+import { countCalls, runInScope } from '../telemetry/request-scope.ts';
+import type { Admission } from './admission.ts';
 import { type ClientError, internalError, toGraphqlForm, translateError } from './client-errors.ts';
+import type { CrossOrigin } from './cross-origin.ts';
 import type { RawKey } from './finished-answer.ts';
 import type { FinishedAnswers } from './finished-answers.ts';
 import {
@@ -18,18 +21,18 @@ import {
   refuseForeignPages,
   type SentParameters,
 } from './graphql-request.ts';
-import { describeIdentityFailure } from './identity-failures.ts';
 import { findOperation, type KnowDocument } from './known-documents.ts';
 import { chooseMediaType, type ResponseMediaType } from './media-type.ts';
 import type { CountOperation } from './operation-errors.ts';
 import type { OperationRecord } from './operation-record.ts';
-import type { PersistedDocuments } from './persisted-documents.ts';
+import type { ListedDocuments, PersistedDocuments } from './persisted-documents.ts';
+import { describeRefusal } from './refusals.ts';
 import { checkBodyHeaders, collectBody, parseJsonBody } from './request-body.ts';
 import { RequestError } from './request-error.ts';
 import { makeRequestKey, roomOf } from './request-key.ts';
 import { type Answer, type Exchange, sendAnswer } from './responses.ts';
 import type { Scope } from './scope.ts';
-import { answerExecuted, sendFinished, tellCost } from './send-finished.ts';
+import { answerExecuted, countObjects, sendFinished, type ToldCost, tellCost } from './send-finished.ts';
 import { type Executed, SharedExecutions } from './shared-executions.ts';
 
 export interface GraphqlEndpointOptions {
@@ -39,6 +42,11 @@ export interface GraphqlEndpointOptions {
   readonly executePlanned: (parameters: GraphqlParameters, context: RequestContext) => Promise<string | null>;
   readonly persisted: PersistedDocuments;
   readonly maxBodyBytes: number;
+  /** Counts requests and operations of each caller. */
+  readonly admission: Admission;
+  readonly crossOrigin: CrossOrigin;
+  /** The documents that the configuration names; null: clients name what they like. */
+  readonly listed: ListedDocuments | null;
   /** Where finished answers are kept; null: nowhere. */
   readonly finished: FinishedAnswers | null;
   /** Establishes the caller. Throws, or rejects with, Unauthenticated or IdentityUnavailable. */
@@ -132,24 +140,31 @@ class GraphqlEndpoint {
       if (caller instanceof Promise) this.#beginLater(exchange, mediaType, caller);
       else this.#begin(exchange, mediaType, caller);
     } catch (error) {
-      this.#sendError(exchange, mediaType, error);
+      this.#refuse(exchange, mediaType, error);
     }
+  }
+
+  #refuse(exchange: GraphqlExchange, mediaType: ResponseMediaType | null, error: unknown): void {
+    this.#sendError(exchange, mediaType, this.#options.admission.refuse(exchange, error));
   }
 
   #beginLater(exchange: GraphqlExchange, mediaType: ResponseMediaType, caller: Promise<Caller>): void {
     caller
       .then((known) => this.#begin(exchange, mediaType, known))
-      .catch((error: unknown) => this.#sendError(exchange, mediaType, error));
+      .catch((error: unknown) => this.#refuse(exchange, mediaType, error));
   }
 
-  /** Throws RequestError. Whoever is not known is not told what else is wrong with the request. */
+  /** Throws RequestError, RateLimited. Whoever is not known is not told what else is wrong with the request. */
   #begin(exchange: GraphqlExchange, mediaType: ResponseMediaType, caller: Caller): void {
     const { request, search } = exchange;
-    const { maxBodyBytes } = this.#options;
+    const { maxBodyBytes, admission, crossOrigin } = this.#options;
+    const scope = this.#options.scopeOf(caller);
+    admission.admit(exchange, scope.callerKey);
     if (request.method === 'POST') checkBodyHeaders(request, maxBodyBytes);
-    else if (request.method === 'GET') refuseForeignPages(request);
-    else throw new RequestError(405, 'method', 'A GraphQL request must be a GET or a POST.', { Allow: 'GET, POST' });
-    const accepted = { exchange, mediaType, caller, scope: this.#options.scopeOf(caller) };
+    else if (request.method === 'GET') {
+      if (!crossOrigin.admits(request)) refuseForeignPages(request);
+    } else throw new RequestError(405, 'method', 'A GraphQL request must be a GET or a POST.', { Allow: 'GET, POST' });
+    const accepted = { exchange, mediaType, caller, scope };
     if (request.method === 'GET') {
       this.#answer(accepted, search, () => readSearchParameters(search));
       return;
@@ -219,18 +234,19 @@ class GraphqlEndpoint {
 
   #readQuestion({ exchange, mediaType, scope }: Accepted, rawKey: RawKey | null, sent: SentParameters): Question {
     const { request } = exchange;
-    const parameters = this.#persisted.resolve(sent);
+    const parameters = this.#persisted.resolve(sent, this.#options.listed);
     const document = this.#options.knowDocument(parameters.query);
     if (request.method === 'GET') refuseWrites(document.facts, parameters.operationName);
-    if (document.facts.operations.size > 0) this.#persisted.remember(sent);
+    if (document.facts.operations.size > 0 && !this.#options.listed?.isClosed) this.#persisted.remember(sent);
     const facts = findOperation(document, parameters.operationName);
     const operation = describeOperation(document.facts, parameters.operationName);
     const asked = { sent, parameters, operation };
-    // Requests that are too long to be looked for do not come twice.
-    if (rawKey === null || !facts?.isCacheable) return { ...asked, key: null, rawKey: null, usesOrigin: false };
+    // Requests that are too long to be looked for do not come twice; what is left to a caller is another number each time.
+    if (rawKey === null || sent.tellsCost || !facts?.isCacheable)
+      return { ...asked, key: null, rawKey: null, usesOrigin: false };
     const { usesOrigin } = facts;
     const origin = usesOrigin ? this.#options.readOrigin(request) : null;
-    const key = makeRequestKey(scope, { document, parameters, mediaType, tellsCost: sent.tellsCost, origin });
+    const key = makeRequestKey(scope, { document, parameters, mediaType, origin });
     // By its bytes alone it could be the answer of another, who came by another address.
     return { ...asked, key, rawKey: usesOrigin ? null : rawKey, usesOrigin };
   }
@@ -247,14 +263,24 @@ class GraphqlEndpoint {
 
   async #executeInScope({ exchange, mediaType, caller }: Accepted, question: Question): Promise<Executed> {
     const { sent, parameters } = question;
+    const { quota } = exchange;
     const startedMs = performance.now();
     const record = this.#options.createRecord();
     const context = this.#options.createContext(exchange, caller, record);
-    const { status, contentType, body } = await execute(this.#options, parameters, context, mediaType);
-    if (this.#options.log.isLevelEnabled('debug')) this.#logOperation(question, record, startedMs);
-    const told = sent.tellsCost && record.cost !== null ? tellCost(body, record.cost) : body;
-    if (record.waitsFor !== null) await record.waitsFor;
-    return { status, contentType, body: told, record, freshness: context.view.readFreshness() };
+    quota?.enter();
+    try {
+      const calls = { count: 0 };
+      const run = () => execute(this.#options, parameters, context, mediaType);
+      const { status, contentType, body } = await (sent.tellsCost ? countCalls(calls, run) : run());
+      if (record.refusal !== null) throw record.refusal;
+      if (this.#options.log.isLevelEnabled('debug')) this.#logOperation(question, record, startedMs);
+      const told =
+        sent.tellsCost && record.cost !== null ? tellCost(body, costOf(body, record.cost, calls, quota)) : body;
+      if (record.waitsFor !== null) await record.waitsFor;
+      return { status, contentType, body: told, record, freshness: context.view.readFreshness() };
+    } finally {
+      quota?.leave();
+    }
   }
 
   /** A line for each answer would cost more than many answers do: failures are logged where they happen, the rest here. */
@@ -285,6 +311,16 @@ class GraphqlEndpoint {
       exchange.response.destroy();
     }
   }
+}
+
+function costOf(body: string, requested: number, calls: { readonly count: number }, quota: Quota | null): ToldCost {
+  const left = quota?.readCost(Date.now()) ?? null;
+  return {
+    requested,
+    actual: countObjects(body) + calls.count,
+    remaining: left?.remaining ?? null,
+    resetAt: left === null ? null : new Date(left.resetAtMs).toISOString(),
+  };
 }
 
 /** The operation that is meant. A name that the document does not have is none. */
@@ -351,7 +387,7 @@ function answerError(
     body: `${JSON.stringify({ errors: [toGraphqlForm(told)] })}\n`,
   };
   if (error instanceof RequestError) return { ...answer, status: error.status, headers: error.headers };
-  const identity = describeIdentityFailure(error);
-  if (identity !== null) return { ...answer, ...identity };
+  const refusal = describeRefusal(error);
+  if (refusal !== null) return { ...answer, ...refusal };
   return { ...answer, status: known === null ? 500 : statusFor(400, mediaType) };
 }

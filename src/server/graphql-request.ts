@@ -24,6 +24,7 @@ const SHA256_HEX = /^[0-9a-f]{64}$/i;
 /**
  * A page of another site can make a browser send a GET without asking first. It could not read the answer, and yet would
  * make the gateway work in the name of whoever sits there. A POST cannot be sent so: its media type makes browsers ask.
+ * Throws RequestError; pages that the configuration lets read answers are for the caller of this to let in.
  */
 export function refuseForeignPages({ headers }: Pick<IncomingMessage, 'headers'>): void {
   const isForeign = headers['sec-fetch-site'] === 'cross-site' || headers['sec-fetch-site'] === 'same-site';

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { createAuthenticator } from '../access/authenticate.ts';
 import { requireRole } from '../access/authorize.ts';
+import type { Quota } from '../access/caller-quotas.ts';
 import { createDocumentCheck } from '../access/document-limits.ts';
 import { CallerAudit } from '../audit/request-audit.ts';
 import type { Config } from '../config/config.ts';
@@ -12,13 +13,16 @@ import type { Caller } from '../domain/caller.ts';
 import type { FederationView } from '../federation/answers.ts';
 import { openTokenVerifier } from '../identity/token-verifier.ts';
 import type { Tracing } from '../telemetry/request-trace.ts';
+import { Admission } from './admission.ts';
 import { createApollo } from './apollo.ts';
+import { createCrossOrigin } from './cross-origin.ts';
 import { FinishedAnswers } from './finished-answers.ts';
 import { createGraphqlEndpoint } from './graphql-endpoint.ts';
 import { createKnownDocuments } from './known-documents.ts';
 import { createAdminHandler, createMetricsEndpoint, type WriteMetrics } from './metrics-endpoint.ts';
 import { NO_ERRORS } from './operation-errors.ts';
 import { OperationRecord } from './operation-record.ts';
+import { ListedDocuments } from './persisted-documents.ts';
 import { createPlannedDocuments } from './planned-documents.ts';
 import { createRoutes, readCredentials, readOrigin } from './routes.ts';
 import { createScopeReader } from './scope.ts';
@@ -70,12 +74,12 @@ export async function createHandler({
   writeMetrics,
   tracing,
 }: HandlerOptions): Promise<RequestHandler> {
-  const { limits, introspection, search, cache } = config.server;
+  const { limits, introspection, suggestions, search, cache, strictTransportSecurity } = config.server;
   const { schema, metrics, persisted, usedSignatures, requests } = state;
   const { countOperation } = metrics;
   const planned = createPlannedDocuments({ schema, maxCost: limits.cost, log, countOperation });
   const apollo = createApollo({
-    ...{ schema, introspection, maxCost: limits.cost, log, countOperation },
+    ...{ schema, introspection, suggestions, maxCost: limits.cost, log, countOperation },
     learnDocument: planned.learn,
   });
   await apollo.start();
@@ -94,23 +98,34 @@ export async function createHandler({
     countSearch: metrics.countSearch,
     countView: metrics.countView,
   };
+  const admission = new Admission({
+    quotas: state.quotasFor(limits),
+    trustedProxies: config.server.trustedProxies,
+    log,
+  });
+  const crossOrigin = createCrossOrigin(config.server.cors);
+  const scopeOf = createScopeReader();
   const countOperationAgain = () => countOperation(NO_ERRORS);
   const recordDenial = (requestId: string) =>
     audit.deny({ detail: 'no valid proof of who calls' }, { actor: ANONYMOUS_ACTOR, requestId });
   const handle = createRoutes({
     answerGraphql: createGraphqlEndpoint({
       apollo,
-      knowDocument: createKnownDocuments(schema, createDocumentCheck(limits.depth)),
+      knowDocument: createKnownDocuments(schema, createDocumentCheck(limits)),
       executePlanned: planned.execute,
       persisted,
       maxBodyBytes: limits.bodyBytes,
       finished,
       authenticate,
-      scopeOf: createScopeReader(),
+      scopeOf,
+      admission,
+      crossOrigin,
+      listed: config.server.persistedDocuments && new ListedDocuments(config.server.persistedDocuments),
       createRecord: () => new OperationRecord(gateway, countOperationAgain),
-      createContext: ({ request, requestId }, caller, record) => ({
+      createContext: ({ request, requestId, quota }, caller, record) => ({
         view: viewFor(caller),
         caller,
+        chargeCost: (cost) => chargeCost(cost, quota, record),
         requireRole: (role) => requireRoleOnRecord(role, caller, { audit, record, requestId }),
         requestId,
         audit: new CallerAudit(audit, caller, requestId),
@@ -133,6 +148,13 @@ export async function createHandler({
       usedSignatures,
     }),
     authenticate,
+    scopeOf,
+    admission,
+    crossOrigin,
+    httpsHeaders:
+      strictTransportSecurity === null
+        ? []
+        : ['Strict-Transport-Security', `max-age=${Math.floor(strictTransportSecurity / 1000)}`],
     viewFor,
     recordDownload: ({ registryName, name, version: of }, caller, requestId) =>
       audit.append(
@@ -188,4 +210,13 @@ function takeTokenVerifier(jwt: Config['auth']['jwt'], { tokenVerifiers }: Serve
   if (jwt === null) return null;
   const settings = { jwt, keepsTokens: false };
   return tokenVerifiers.take(settings, () => openTokenVerifier({ ...settings, log }));
+}
+
+function chargeCost(cost: number, quota: Quota | null, record: OperationRecord): void {
+  try {
+    quota?.chargeCost(cost, Date.now());
+  } catch (error) {
+    if (error instanceof Error) record.refusal = error;
+    throw error;
+  }
 }

@@ -51,6 +51,8 @@ export function createAdminHandler(
       trace: null,
       headOnly: request.method === 'HEAD',
       mustClose: options.isDraining,
+      pageHeaders: [],
+      quota: null,
       countStatus: options.requests.counterOf(path === '/metrics' ? 'metrics' : 'health'),
     };
     whenRead(request, () => answerAdmin(path, options))

@@ -15,6 +15,7 @@ export class OperationRecord implements GatewayStatus, OperationNotes {
   cost: number | null = null;
   isWhole = false;
   waitsFor: Promise<void> | null = null;
+  refusal: Error | null = null;
   searches = 0;
   readonly views: ViewedTemplate[] = [];
   readonly #gateway: GatewayStatus;

@@ -5,6 +5,7 @@
  */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { Forbidden } from '../access/errors.ts';
 import { BadUserInput } from '../domain/errors.ts';
 import type { GraphqlParameters, SentParameters } from './graphql-request.ts';
 
@@ -21,6 +22,32 @@ export class PersistedQueryNotFound extends Error {
   }
 }
 
+/** The documents that a configuration names. */
+export class ListedDocuments {
+  /** No other is executed. */
+  readonly isClosed: boolean;
+  readonly #texts: ReadonlyMap<string, string>;
+
+  /** `documents`: by their SHA-256 in lower-case hex. */
+  constructor(list: { readonly documents: Readonly<Record<string, string>>; readonly required: boolean }) {
+    this.isClosed = list.required;
+    this.#texts = new Map(Object.entries(list.documents));
+  }
+
+  find(documentHash: string): string | undefined {
+    return this.#texts.get(documentHash);
+  }
+
+  /** A text that is sent must be one of the list, whatever hash came with it. Throws Forbidden. */
+  demand(query: string | null, documentHash: string | null): string {
+    const listed = this.find(query === null ? (documentHash ?? '') : hash('sha256', query, 'hex'));
+    if (listed !== undefined) return listed;
+    throw new Forbidden(
+      'This gateway executes the documents of its list alone; what was sent is none of them. Ask whoever runs it to add the document.',
+    );
+  }
+}
+
 export class PersistedDocuments {
   readonly #texts = new LRUCache<string, string>({
     maxSize: MAX_CHARACTERS,
@@ -29,10 +56,14 @@ export class PersistedDocuments {
   });
 
   /**
-   * The request with the text that it names. Throws PersistedQueryNotFound where the text is not known, BadUserInput where
-   * the hash is of another one.
+   * The request with the text that it names. Throws Forbidden where only listed documents are
+   * executed and this is none, PersistedQueryNotFound where the text is not known, BadUserInput where the hash is of another.
    */
-  resolve({ query, documentHash, tellsCost: _, ...parameters }: SentParameters): GraphqlParameters {
+  resolve(
+    { query, documentHash, tellsCost: _, ...parameters }: SentParameters,
+    listed: ListedDocuments | null,
+  ): GraphqlParameters {
+    if (listed?.isClosed) return { query: listed.demand(query, documentHash), ...parameters };
     if (query !== null) {
       if (documentHash !== null && hash('sha256', query, 'hex') !== documentHash) {
         throw new BadUserInput(
@@ -42,7 +73,7 @@ export class PersistedDocuments {
       }
       return { query, ...parameters };
     }
-    const known = documentHash === null ? undefined : this.#texts.get(documentHash);
+    const known = documentHash === null ? undefined : (listed?.find(documentHash) ?? this.#texts.get(documentHash));
     if (known === undefined) throw new PersistedQueryNotFound();
     return { query: known, ...parameters };
   }

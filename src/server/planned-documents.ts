@@ -53,7 +53,7 @@ export interface PlannedDocumentsOptions {
 export interface PlannedDocuments {
   /** Takes a document that is valid for the schema. */
   learn(text: string, document: DocumentNode): void;
-  /** The body of the answer, to be sent with status 200; null where Apollo has to be asked. Never rejects. */
+  /** The body of the answer, to be sent with status 200; null where Apollo has to be asked. Rejects with RateLimited alone. */
   execute(parameters: GraphqlParameters, context: RequestContext): Promise<string | null>;
 }
 
@@ -121,6 +121,7 @@ export function createPlannedDocuments(options: PlannedDocumentsOptions): Planne
       if (begun === null) return null;
       const { plan, coerced, found, cost } = begun;
       context.notes.cost = cost;
+      context.chargeCost(cost);
       const result = await executePlan(plan, coerced, context);
       context.notes.isWhole = result.errors === undefined;
       if (countPlannedFields(found) > MAX_PLANNED_FIELDS) {

@@ -13,19 +13,18 @@ export interface Meaning {
   readonly document: KnownDocument;
   readonly parameters: Omit<GraphqlParameters, 'query'>;
   readonly mediaType: ResponseMediaType;
-  readonly tellsCost: boolean;
   /** Where the answer depends on it. */
   readonly origin: string | null;
 }
 
 /** null: nothing is to be kept of such a request. */
 export function makeRequestKey(scope: Scope, meaning: Meaning): string | null {
-  const { document, parameters, mediaType, tellsCost, origin } = meaning;
+  const { document, parameters, mediaType, origin } = meaning;
   const { operationName = '', variables = {} } = parameters;
   const written = writeCanonical(variables, 0);
   if (document.id === null || written === null || written.length > MAX_KEY_CHARACTERS) return null;
   // Neither an operation of a document nor a checked origin has white space in its name.
-  const form = `${mediaType === 'application/json' ? 'j' : 'g'}${tellsCost ? 'c' : ''}`;
+  const form = mediaType === 'application/json' ? 'j' : 'g';
   return `${scope.key} ${form} ${document.id} ${operationName} ${origin ?? ''} ${written}`;
 }
 

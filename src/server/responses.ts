@@ -1,5 +1,6 @@
 /** What every answer of the server has in common. */
 import type { ServerResponse } from 'node:http';
+import type { Quota } from '../access/caller-quotas.ts';
 import type { RequestTrace } from '../telemetry/request-trace.ts';
 
 /**
@@ -35,10 +36,21 @@ export interface Exchange {
   readonly mustClose: () => boolean;
   /** Told the status of the answer when it is sent. */
   readonly countStatus: (status: number) => void;
+  /** What the answer has to say for the page that asks, names and values by turns. */
+  readonly pageHeaders: readonly string[];
+  /** What is left to the caller; null: it is not known yet who that is. */
+  quota: Quota | null;
+}
+
+/** Names and values by turns: what an answer says beside what it is, to this caller and page. */
+export function listOwnHeaders({ pageHeaders, quota }: Exchange, nowMs: number): readonly string[] {
+  if (quota === null) return pageHeaders;
+  return pageHeaders.length === 0 ? quota.describe(nowMs) : [...pageHeaders, ...quota.describe(nowMs)];
 }
 
 /** Sends the answer, whole; nothing happens when the client has left. */
-export function sendAnswer({ response, requestId, headOnly, mustClose, countStatus }: Exchange, answer: Answer): void {
+export function sendAnswer(exchange: Exchange, answer: Answer): void {
+  const { response, requestId, headOnly, mustClose, countStatus } = exchange;
   if (response.headersSent || response.destroyed) return;
   const { status, body, contentType } = answer;
   // An answer that says no better is not stored.
@@ -50,6 +62,12 @@ export function sendAnswer({ response, requestId, headOnly, mustClose, countStat
   };
   if (mustClose()) headers.Connection = 'close';
   Object.assign(headers, answer.headers);
+  const own = listOwnHeaders(exchange, Date.now());
+  for (let index = 0; index + 1 < own.length; index += 2) {
+    const name = own[index] ?? '';
+    const value = own[index + 1] ?? '';
+    headers[name] = name === 'Vary' && headers.Vary !== undefined ? `${headers.Vary}, ${value}` : value;
+  }
   // RFC 9110, section 8.6: a 304 carries no length of a body it does not have.
   if (status !== 304) headers['Content-Length'] = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
   response.writeHead(status, headers);

@@ -10,13 +10,16 @@ import type { FederationView } from '../federation/answers.ts';
 import type { HttpEndpoint, HttpRequests } from '../telemetry/http-requests.ts';
 import { runForActor, runInScope } from '../telemetry/request-scope.ts';
 import type { Tracing } from '../telemetry/request-trace.ts';
+import type { Admission } from './admission.ts';
 import { internalError, translateError } from './client-errors.ts';
 import { answerContent } from './content-endpoint.ts';
+import type { CrossOrigin } from './cross-origin.ts';
 import { answerExplorer } from './explorer.ts';
 import type { GraphqlExchange } from './graphql-endpoint.ts';
-import { describeIdentityFailure } from './identity-failures.ts';
+import { describeRefusal } from './refusals.ts';
 import { chooseRequestId } from './request-id.ts';
 import { type Answer, type Exchange, errorAnswer, JSON_TYPE, sendAnswer } from './responses.ts';
+import type { Scope } from './scope.ts';
 
 export interface Readiness {
   /** Whether every registry was tried once, however it answered. */
@@ -28,6 +31,11 @@ export interface RouteOptions extends Readiness {
   readonly answerGraphql: (exchange: GraphqlExchange) => void;
   /** Is given what stands behind "/webhooks/". */
   readonly answerWebhook: (request: IncomingMessage, registryName: string, requestId: string) => Promise<Answer>;
+  readonly admission: Admission;
+  readonly crossOrigin: CrossOrigin;
+  /** Said to who comes by https, names and values by turns. */
+  readonly httpsHeaders: readonly string[];
+  readonly scopeOf: (caller: Caller) => Pick<Scope, 'callerKey'>;
   /** Throws, or rejects with, Unauthenticated or IdentityUnavailable. */
   readonly authenticate: (request: IncomingMessage) => Caller | Promise<Caller>;
   readonly viewFor: (caller: Caller) => FederationView;
@@ -60,11 +68,15 @@ export function createRoutes(options: RouteOptions): (request: IncomingMessage, 
       trace: options.tracing?.startRequest({ method, path, headers }, response) ?? null,
       headOnly: request.method === 'HEAD',
       mustClose: options.isDraining,
+      pageHeaders: listPageHeaders(request, options),
+      quota: null,
       countStatus: options.requests.counterOf(endpointOf(path)),
       search: mark < 0 ? '' : url.slice(mark),
     };
     try {
-      if (path === '/graphql') options.answerGraphql(exchange);
+      const preflight = options.crossOrigin.answerPreflight(request);
+      if (preflight !== null) sendAnswer(exchange, preflight);
+      else if (path === '/graphql') options.answerGraphql(exchange);
       else {
         const { requestId, trace } = exchange;
         runInScope({ requestId, operationName: null, actor: null, trace: trace?.scope ?? null }, () =>
@@ -103,16 +115,25 @@ async function sendFailure(error: unknown, exchange: Exchange, { log, recordDeni
   }
 }
 
-async function route({ request, requestId }: GraphqlExchange, path: string, options: RouteOptions): Promise<Answer> {
+/** RFC 6797, section 7.2: over plain http nothing is said of https. */
+function listPageHeaders(request: IncomingMessage, { crossOrigin, httpsHeaders }: RouteOptions): readonly string[] {
+  const headers = crossOrigin.headersFor(request);
+  const isHttps = httpsHeaders.length > 0 && request.headers['x-forwarded-proto'] === 'https';
+  return isHttps ? [...headers, ...httpsHeaders] : headers;
+}
+
+async function route(exchange: GraphqlExchange, path: string, options: RouteOptions): Promise<Answer> {
+  const { request, requestId } = exchange;
   if (path === '/healthz') return whenRead(request, () => answerStatus(200, 'ok'));
   if (path.startsWith('/webhooks/')) return options.answerWebhook(request, path.slice('/webhooks/'.length), requestId);
   // Whoever is denied is told nothing of the rest, not even what there is.
-  const caller = await options.authenticate(request);
+  const caller = await establishCaller(exchange, options);
   if (path === '/readyz') return whenRead(request, () => answerReadiness(options));
   const { answerMetrics } = options;
   if (path === '/metrics' && answerMetrics !== null) return whenRead(request, () => answerMetrics(caller));
   if (path.startsWith('/content/')) {
     const rest = path.slice('/content/'.length);
+    options.admission.admit(exchange, options.scopeOf(caller).callerKey);
     const record = async (template: Template) => {
       if (request.method === 'GET') await options.recordDownload(template, caller, requestId);
     };
@@ -123,6 +144,14 @@ async function route({ request, requestId }: GraphqlExchange, path: string, opti
     const page = await answerExplorer(path, request.headers);
     return page ?? errorAnswer(404, 'NOT_FOUND', 'There is nothing at this path. GraphQL is at /graphql.');
   });
+}
+
+async function establishCaller(exchange: GraphqlExchange, { authenticate, admission }: RouteOptions): Promise<Caller> {
+  try {
+    return await authenticate(exchange.request);
+  } catch (error) {
+    throw admission.refuse(exchange, error);
+  }
 }
 
 export async function whenRead(request: IncomingMessage, answer: () => Answer | Promise<Answer>): Promise<Answer> {
@@ -157,13 +186,15 @@ function answerFailure(error: unknown, requestId: string, log: Logger): Answer {
   const known = translateError(error);
   if (known === null) log.error({ requestId, err: error }, 'a request failed by a defect');
   const { code, message } = known ?? internalError(requestId);
-  const identity = describeIdentityFailure(error);
-  if (identity !== null) return errorAnswer(identity.status, code, message, identity.headers);
+  const refusal = describeRefusal(error);
+  if (refusal !== null) return errorAnswer(refusal.status, code, message, refusal.headers);
   switch (code) {
     case 'UNAUTHENTICATED':
       return errorAnswer(401, code, message);
     case 'SERVICE_UNAVAILABLE':
       return errorAnswer(503, code, message);
+    case 'RATE_LIMITED':
+      return errorAnswer(429, code, message);
     case 'FORBIDDEN':
       return errorAnswer(403, code, message);
     case 'WITHDRAWN':

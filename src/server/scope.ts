@@ -9,6 +9,8 @@ export interface Scope {
   readonly rooms: Readonly<Record<'getJson' | 'postJson' | 'getGraphql' | 'postGraphql', string>>;
   /** Whether what it is answered may lie in a cache that others share: whoever asks without credentials gets the same. */
   readonly isPublic: boolean;
+  /** Stands for the caller where its requests are counted; null: those of its address are. */
+  readonly callerKey: string | null;
 }
 
 /**
@@ -26,7 +28,7 @@ export function createScopeReader(): (caller: Caller) => Scope {
   };
 }
 
-function toScope({ authenticated, roles, groups }: Caller): Scope {
+function toScope({ authenticated, subject, issuer, roles, groups }: Caller): Scope {
   const rights = JSON.stringify([authenticated, [...new Set(roles)].sort(), [...new Set(groups)].sort()]);
   const key = hash('sha256', rights, 'base64');
   const rooms = {
@@ -35,5 +37,7 @@ function toScope({ authenticated, roles, groups }: Caller): Scope {
     getGraphql: `GET graphql ${key}`,
     postGraphql: `POST graphql ${key}`,
   };
-  return { key, rooms, isPublic: !authenticated };
+  // An id of a key and a subject of an issuer may read alike; an issuer is a URL, and empty for keys.
+  const callerKey = authenticated ? `${issuer ?? ''} ${subject}` : null;
+  return { key, rooms, isPublic: !authenticated, callerKey };
 }

@@ -11,7 +11,7 @@ import {
   type Variant,
 } from './finished-answer.ts';
 import type { FinishedAnswers } from './finished-answers.ts';
-import type { Answer, Exchange } from './responses.ts';
+import { type Answer, type Exchange, listOwnHeaders } from './responses.ts';
 import type { Executed } from './shared-executions.ts';
 
 type AskedExchange = Exchange & { readonly request: IncomingMessage };
@@ -50,10 +50,13 @@ export function sendFinished(
 }
 
 /** The variant's own list, made ready for one use. */
-function fillHeaders({ headers }: Variant, answer: FinishedAnswer, { requestId, mustClose }: Exchange): string[] {
-  headers[REQUEST_ID_AT] = requestId;
-  headers[CACHE_CONTROL_AT] = answer.cacheControl(Date.now());
-  return mustClose() ? [...headers, 'Connection', 'close'] : headers;
+function fillHeaders({ headers }: Variant, answer: FinishedAnswer, exchange: Exchange): string[] {
+  const nowMs = Date.now();
+  headers[REQUEST_ID_AT] = exchange.requestId;
+  headers[CACHE_CONTROL_AT] = answer.cacheControl(nowMs);
+  const own = listOwnHeaders(exchange, nowMs);
+  const all = own.length === 0 ? headers : headers.concat(own);
+  return exchange.mustClose() ? [...all, 'Connection', 'close'] : all;
 }
 
 /** RFC 9110, 15.4.5 and 8.6: a 304 says nothing of a body that it does not have. */
@@ -88,8 +91,33 @@ export function answerExecuted(
   return { status: 304, contentType, body: '', headers };
 }
 
+/** What an operation cost, for who asked (`extensions: {cost: true}`). */
+export interface ToldCost {
+  /** The most that it could have caused: what it was charged with. */
+  readonly requested: number;
+  /** Objects in the answer, and calls to registries that were made for it. */
+  readonly actual: number;
+  /** What the caller may still spend in this minute, and when all of it is there again; null: any amount. */
+  readonly remaining: number | null;
+  readonly resetAt: string | null;
+}
+
 /** Adds `extensions.cost` to an answer as text: no other extension is ever in it. */
-export function tellCost(body: string, cost: number): string {
+export function tellCost(body: string, cost: ToldCost): string {
   const end = body.lastIndexOf('}');
-  return `${body.slice(0, end)},"extensions":{"cost":{"requested":${cost}}}${body.slice(end)}`;
+  return `${body.slice(0, end)},"extensions":{"cost":${JSON.stringify(cost)}}${body.slice(end)}`;
+}
+
+/** Objects in `data` of an answer: the roots of it are none. */
+export function countObjects(body: string): number {
+  const { data }: { data?: unknown } = JSON.parse(body);
+  let count = -1;
+  const pending: unknown[] = [data];
+  while (pending.length > 0) {
+    const value = pending.pop();
+    if (typeof value !== 'object' || value === null) continue;
+    if (!Array.isArray(value)) count += 1;
+    for (const member of Object.values(value)) pending.push(member);
+  }
+  return Math.max(0, count);
 }

@@ -1,7 +1,9 @@
 /** What the server keeps as long as the process lives, whatever becomes of the configuration. */
 import type { GraphQLSchema } from 'graphql';
 import type { ConfigState, SharingView } from '../../resolvers/context.ts';
+import { CallerQuotas } from '../access/caller-quotas.ts';
 import type { UsedSignatures } from '../access/webhook-signature.ts';
+import type { CallerLimits } from '../config/config.ts';
 import type { OpenTokenVerifier } from '../identity/token-verifier.ts';
 import { createGatewayMetrics, type GatewayMetrics } from '../telemetry/gateway-metrics.ts';
 import { HttpRequests } from '../telemetry/http-requests.ts';
@@ -24,6 +26,8 @@ export interface ServerState {
   readonly persisted: PersistedDocuments;
   /** A webhook is served once, over all configurations. */
   readonly usedSignatures: UsedSignatures;
+  /** What callers have used so far: the same as before while the limits are. */
+  quotasFor(limits: CallerLimits): CallerQuotas;
   /** null: this is the only process. */
   readSharing(): SharingView | null;
   /** With the keys of issuers, and the tokens that were verified by them. */
@@ -53,6 +57,7 @@ export function createServerState(
     readProcess,
     persisted: new PersistedDocuments(),
     usedSignatures: new Map(),
+    quotasFor: createQuotaKeeper(),
     readSharing,
     tokenVerifiers: new SharedParts(),
     startedAtMs: Date.now(),
@@ -60,5 +65,16 @@ export function createServerState(
     servesMetricsApart: false,
     isReady: false,
     isDraining: false,
+  };
+}
+
+function createQuotaKeeper(): ServerState['quotasFor'] {
+  let kept: { readonly key: string; readonly quotas: CallerQuotas } | null = null;
+  return ({ requestsPerMinute, costPerMinute, concurrent }) => {
+    const key = JSON.stringify([requestsPerMinute, costPerMinute, concurrent]);
+    if (kept?.key !== key) {
+      kept = { key, quotas: new CallerQuotas({ requestsPerMinute, costPerMinute, concurrent }) };
+    }
+    return kept.quotas;
   };
 }

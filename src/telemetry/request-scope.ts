@@ -13,6 +13,8 @@ export interface RequestScope {
   readonly actor: string | null;
   /** Where new spans hang; null where nothing is traced. */
   readonly trace: Context | null;
+  /** Where calls to registries are counted, for a request that wants to know. */
+  readonly calls?: { count: number };
 }
 
 const scopes = new AsyncLocalStorage<RequestScope>();
@@ -31,4 +33,16 @@ export function runForActor<T>(actor: string, run: () => T): T {
 /** The request for which the caller works; undefined: for none. */
 export function readScope(): RequestScope | undefined {
   return scopes.getStore();
+}
+
+/** Runs something and counts the calls to registries that it makes. */
+export function countCalls<T>(calls: { count: number }, run: () => T): T {
+  const scope = scopes.getStore();
+  return scope === undefined ? run() : scopes.run({ ...scope, calls }, run);
+}
+
+/** A call to a registry begins. */
+export function noteCall(): void {
+  const calls = scopes.getStore()?.calls;
+  if (calls !== undefined) calls.count += 1;
 }

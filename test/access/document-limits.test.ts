@@ -3,7 +3,9 @@ import { createDocumentCheck } from '../../src/access/document-limits.ts';
 import { QueryTooComplex } from '../../src/access/errors.ts';
 
 const MAX_DEPTH = 12;
-const check = createDocumentCheck(MAX_DEPTH);
+const check = createDocumentCheck({
+  ...{ depth: MAX_DEPTH, fields: 1000, rootFields: 50, aliases: 100, directives: 100, tokens: 5000 },
+});
 
 const nested = (depth: number) => `${'a { '.repeat(depth - 1)}a${' }'.repeat(depth - 1)}`;
 const many = (count: number, make: (index: number) => string) =>

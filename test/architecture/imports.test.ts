@@ -10,14 +10,20 @@ import { findCircles, findImports, readSources, type SourceFile } from './source
 const AREAS: readonly { readonly area: string; readonly promise: string; readonly may: readonly string[] }[] = [
   { area: 'src/domain/', promise: 'imports nothing at all', may: [] },
   {
+    area: 'src/documents/',
+    promise: 'reads and judges the text of documents, and calls nobody',
+    may: ['src/domain/', 'node:crypto', 'yaml'],
+  },
+  {
     area: 'src/federation/',
     promise: 'imports the domain and libraries that only compute: no HTTP, no GraphQL, no disk',
     may: ['src/domain/', 'node:crypto', 'dataloader', 'fastest-levenshtein', 'semver'],
   },
   {
     area: 'resolvers/',
-    promise: 'know the domain and what the federation answers, never a datasource or an HTTP library',
-    may: ['src/domain/', 'src/federation/answers.ts', 'node:buffer', 'graphql'],
+    promise:
+      'know the domain, what the federation answers and how a document is read, never a datasource or an HTTP library',
+    may: ['src/domain/', 'src/documents/read-document.ts', 'src/federation/answers.ts', 'node:buffer', 'graphql'],
   },
   {
     area: 'datasources/http/',
@@ -43,6 +49,11 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
     promise: 'is data and plain functions: no HTTP, no cache, no configuration',
     may: ['datasources/rest-registry.ts', 'datasources/wire-values.ts', 'src/domain/'],
   })),
+  {
+    area: 'datasources/cluster-news.ts',
+    promise: 'tells other processes of registries, whatever way they are told by',
+    may: ['datasources/http/', 'src/cluster/event-bus.ts', 'src/domain/'],
+  },
   {
     area: 'datasources/registries.ts',
     promise: 'joins the kinds with the http layers, the cache and the metrics',
@@ -92,7 +103,7 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
   {
     area: 'src/access/',
     promise: 'judges callers and documents, and knows no registry',
-    may: ['src/domain/', 'src/config/config.ts', 'node:crypto', 'graphql', 'lru-cache'],
+    may: ['src/domain/', 'src/config/config.ts', 'node:crypto', 'node:net', 'graphql', 'lru-cache'],
   },
   {
     area: 'src/identity/',

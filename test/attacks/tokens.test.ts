@@ -1,7 +1,7 @@
 /** Tokens that must make nobody anybody: refused at once, without a call to a registry, and none to whoever they name. */
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startTokenIssuer, type TokenIssuer } from '../helpers/token-issuer.ts';
 import { type ServedRegistries, serveRegistries, wireTemplates } from '../server/serve-registries.ts';
 
@@ -141,6 +141,7 @@ function weakToken(): string {
 
 describe('a token with', () => {
   beforeAll(async () => {
+    await vi.waitFor(async () => expect((await fetch(`${served.origin}/readyz`)).status).toBe(200));
     // The keys are known by then, and what is asked for from here on is asked for by an attack.
     expect((await served.ask('{ viewer { subject } }', {}, { authorization: `Bearer ${good}` })).data).toEqual({
       viewer: { subject: 'ada' },

@@ -21,7 +21,10 @@ export class Replica implements AsyncDisposable {
     this.cluster = new RedisCluster({ url: redisUrl, secrets, log });
     this.cache = new AnswerCache({ memoryBytes: 16_000_000, disk: null, shared: this.cluster, log });
     if (this.cache.shared !== null) this.cluster.followLog(this.cache.shared);
-    this.opened = openRegistries([configureRegistry(registryUrl, overrides)], { cache: this.cache });
+    this.opened = openRegistries([configureRegistry(registryUrl, overrides)], {
+      cache: this.cache,
+      sharing: { lender: this.cluster.budgets, bus: this.cluster },
+    });
   }
 
   get source(): RegistrySource {

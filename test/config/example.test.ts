@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import sshpk from 'sshpk';
 import { describe, expect, it } from 'vitest';
@@ -31,6 +32,8 @@ function loadExample(text: string): Config {
   folder.write('tls/client.pem', client.cert);
   folder.write('tls/client.key', client.key);
   folder.write('keys/id_ed25519', key);
+  const document = '{ registries { name } }';
+  folder.write('documents.json', JSON.stringify({ [hash('sha256', document, 'hex')]: document }));
   return folder.load(text, ENVIRONMENT);
 }
 

@@ -155,6 +155,13 @@ describe('each fault is told with its line, its column and its key', () => {
       '10:17 registries[1].claims[1]',
     ],
     ['a proxy with a path', `${REGISTRY}    proxy: http://proxy:1/x`, '6:12 registries[0].proxy'],
+    ['an official registry that is not read-only', `${REGISTRY}    readOnly: false`, '6:15 registries[0].readOnly'],
+    ['a default registry that is none', `${REGISTRY}publish: { defaultRegistry: b }`, '6:29 publish.defaultRegistry'],
+    [
+      'a default registry that takes nothing',
+      `${REGISTRY}publish: { defaultRegistry: a }`,
+      '6:29 publish.defaultRegistry',
+    ],
     ['a negative scale', `${REGISTRY}    popularityScale: -1`, '6:22 registries[0].popularityScale'],
     ['a short secret', `${REGISTRY.replace('0123456789abcdef', 'short')}`, '1:19 server.secret'],
     [
@@ -239,10 +246,7 @@ describe('a place to listen at', () => {
 
 describe('settings of later versions are refused as such', () => {
   it.each([
-    ['server.limits.requestsPerMinute', REGISTRY.replace('secret:', 'limits: { requestsPerMinute: 600 }, secret:')],
-    ['registries[0].timeouts.publish', `${REGISTRY}    timeouts: { publish: 30s }`],
     ['registries[0].cache.validation', `${REGISTRY}    cache: { validation: 7d }`],
-    ['publish', `${REGISTRY}publish: { defaultRegistry: official }`],
     ['policy', `${REGISTRY}policy: { mode: enforce }`],
     ['policy', `${REGISTRY}policy:`],
     ['profiles', `${REGISTRY}profiles: {}`],
@@ -262,7 +266,7 @@ describe('settings of later versions are refused as such', () => {
 describe('a fault says what must be, what was given, and what was probably meant', () => {
   it('names the nearest known key', () => {
     expect(sentences(REGISTRY.replace('secret:', 'serach: {}, secret:'))).toEqual([
-      'gateway.yaml:1:11 server.serach must be a known key (search, limits, introspection, cache, secret, admin), but "serach" was given. Did you mean "search"?',
+      'gateway.yaml:1:11 server.serach must be a known key (search, limits, introspection, suggestions, persistedDocuments, cors, trustedProxies, strictTransportSecurity, cache, secret, admin), but "serach" was given. Did you mean "search"?',
     ]);
   });
 
@@ -295,7 +299,7 @@ registries:
     type: private
     url: https://a.example
     timeouts: { conect: 1s }
-publish: {}
+policy: {}
 `;
     expect(faults(text)).toEqual([
       '1:19 server.secret',
@@ -304,7 +308,7 @@ publish: {}
       '6:5 registries[0].access',
       '7:11 registries[1].name',
       '10:17 registries[1].timeouts.conect',
-      '11:1 publish',
+      '11:1 policy',
     ]);
   });
 
@@ -375,6 +379,24 @@ describe('an issuer of tokens', () => {
     ['auth.jwt.clockTolerance', 'issuer: https://login.example, audience: a, clockTolerance: 1h'],
   ])('must not leave %s open to doubt: %s', (key, text) => {
     const found = sentences(`${REGISTRY}auth: { jwt: { ${text} } }`).map((line) => line.replace(/^\S+ /, ''));
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(new RegExp(`^${key.replaceAll(/[.[\]]/g, '\\$&')} must be `));
+  });
+});
+
+describe('what the server allows', () => {
+  const withServer = (text: string) => REGISTRY.replace('secret:', `${text}, secret:`);
+  it.each([
+    ['server.limits.requestsPerMinute', 'limits: { requestsPerMinute: 0 }'],
+    ['server.limits.costPerMinute', 'limits: { cost: 5000, costPerMinute: 4999 }'],
+    ['server.cors.origins[0]', 'cors: { origins: ["https://portal.example/"] }'],
+    ['server.cors.origins', 'cors: { origins: [] }'],
+    ['server.cors.credentials', 'cors: { origins: ["*"], credentials: true }'],
+    ['server.trustedProxies[0]', 'trustedProxies: [10.0.0.0/33]'],
+    ['server.trustedProxies[0]', 'trustedProxies: [proxy.example]'],
+    ['server.strictTransportSecurity', 'strictTransportSecurity: yes'],
+  ])('must be sound: %s in %s', (key, text) => {
+    const found = sentences(withServer(text)).map((line) => line.replace(/^\S+ /, ''));
     expect(found).toHaveLength(1);
     expect(found[0]).toMatch(new RegExp(`^${key.replaceAll(/[.[\]]/g, '\\$&')} must be `));
   });

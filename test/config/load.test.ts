@@ -30,7 +30,15 @@ describe('defaults', () => {
         host: '127.0.0.1',
         port: 4000,
         search: { timeout: 2000, maxPageSize: 100, window: 50, scan: 2000, drain: { rows: 10_000, requests: 40 } },
-        limits: { depth: 12, cost: 5000, bodyBytes: 1_048_576 },
+        limits: {
+          ...{ depth: 12, cost: 5000, fields: 1000, rootFields: 50, aliases: 100, directives: 100, tokens: 5000 },
+          ...{ requestsPerMinute: 600, costPerMinute: 300_000, concurrent: 100, bodyBytes: 1_048_576 },
+        },
+        suggestions: true,
+        persistedDocuments: null,
+        cors: null,
+        trustedProxies: [],
+        strictTransportSecurity: null,
         introspection: true,
         admin: null,
         cache: { memory: 67_108_864, disk: 268_435_456, responses: 32 * 1024 * 1024, warm: 100 },
@@ -46,7 +54,7 @@ describe('defaults', () => {
           namespace: 'marketplace',
           priority: null,
           credentials: null,
-          timeouts: { connect: 500, search: 800, template: 2000, health: 2000 },
+          timeouts: { connect: 500, search: 800, template: 2000, publish: 30_000, health: 2000 },
           retry: { attempts: 2, baseDelay: 100, maxDelay: 2000 },
           rateLimit: { requestsPerSecond: 50, burst: 100, concurrent: 20, maxQueue: 200 },
           circuit: { errorThresholdPercentage: 50, volumeThreshold: 5, window: 10_000, resetTimeout: 10_000 },
@@ -62,11 +70,13 @@ describe('defaults', () => {
           proxy: null,
           access: null,
           claims: [],
+          readOnly: true,
           popularityScale: 1,
           webhook: null,
         },
       ],
       auth: { anonymous: 'allow', apiKeys: [], jwt: null },
+      publish: { defaultRegistry: null },
       dataDirectory: join(folder.path, 'data'),
       redisUrl: null,
       storage: { kind: 'sqlite', path: join(folder.path, 'data', 'marketplace.sqlite') },
@@ -77,7 +87,7 @@ describe('defaults', () => {
 
   it('fill in beside what is given', () => {
     const [registry] = parseConfigObject(withRegistry({ timeouts: { search: '1s' }, rateLimit: 'off' })).registries;
-    expect(registry?.timeouts).toEqual({ connect: 500, search: 1000, template: 2000, health: 2000 });
+    expect(registry?.timeouts).toEqual({ connect: 500, search: 1000, template: 2000, publish: 30_000, health: 2000 });
     expect(registry?.rateLimit).toBeNull();
   });
 });

@@ -28,7 +28,7 @@ describe('the circuit of a registry', () => {
     expect(faulty.source.readHealth()).toMatchObject({
       status: 'DEGRADED',
       message: 'Calls failed repeatedly: SEARCH. They are tried again by themselves; the log says why.',
-      circuits: [{ operation: 'SEARCH', state: 'OPEN' }, { state: 'CLOSED' }, { state: 'CLOSED' }],
+      circuits: [{ operation: 'SEARCH', state: 'OPEN' }, { state: 'CLOSED' }, { state: 'CLOSED' }, { state: 'CLOSED' }],
     });
     expect(faulty.source.readMetrics(60_000)).toMatchObject({ requests: 4, successRate: 0, circuitOpens: 1 });
   });

@@ -169,7 +169,7 @@ describe('the health of a registry', () => {
       status: 'DOWN',
       uptime: 0,
       message: expect.stringMatching(/^The registry "faulty" could not be reached\. Check that it runs/),
-      circuits: [{ state: 'CLOSED' }, { state: 'CLOSED' }, { state: 'CLOSED' }],
+      circuits: [{ state: 'CLOSED' }, { state: 'CLOSED' }, { state: 'CLOSED' }, { state: 'CLOSED' }],
     });
     expect(faulty.source.readMetrics(60_000).requests).toBe(0);
   });

@@ -100,13 +100,16 @@ describe('the health of a registry', () => {
     expect(changes).toMatchObject([
       {
         ...{ registryName: 'faulty', previousStatus: 'UP', circuit: { operation: 'SEARCH', state: 'OPEN' } },
-        health: { status: 'DEGRADED', circuits: [{ state: 'OPEN' }, { state: 'CLOSED' }, { state: 'CLOSED' }] },
+        health: {
+          status: 'DEGRADED',
+          circuits: [{ state: 'OPEN' }, { state: 'CLOSED' }, { state: 'CLOSED' }, { state: 'CLOSED' }],
+        },
       },
     ]);
     stop();
     const lookUp = () => faulty.source.fetchTemplate('a', null, { deadlineMs: Number.POSITIVE_INFINITY });
     for (let attempt = 0; attempt < 2; attempt += 1) await failureOf(lookUp());
-    expect(faulty.source.readHealth().circuits).toMatchObject([{ state: 'OPEN' }, { state: 'OPEN' }, {}]);
+    expect(faulty.source.readHealth().circuits).toMatchObject([{ state: 'OPEN' }, { state: 'OPEN' }, {}, {}]);
     expect(changes).toHaveLength(1);
   });
 
@@ -146,7 +149,7 @@ describe('the checks of a registry', () => {
     const up = whenChanged(faulty.opened, ({ health }) => health.status === 'UP');
     await faulty.registry.setMode('ok');
     const { health } = await up;
-    expect(health.circuits.map(({ state }) => state)).toEqual(['CLOSED', 'CLOSED', 'CLOSED']);
+    expect(health.circuits.map(({ state }) => state)).toEqual(['CLOSED', 'CLOSED', 'CLOSED', 'CLOSED']);
     expect((await faulty.search()).value.rows).toHaveLength(3);
   });
 
@@ -157,7 +160,10 @@ describe('the checks of a registry', () => {
     for (let offset = 0; offset < 2; offset += 1) await failureOf(faulty.search({ offset }));
     faulty.registry.forgetArrivals();
     await faulty.registry.whenArrived(4, '/health');
-    expect(faulty.source.readHealth()).toMatchObject({ status: 'DEGRADED', circuits: [{ state: 'OPEN' }, {}, {}] });
+    expect(faulty.source.readHealth()).toMatchObject({
+      status: 'DEGRADED',
+      circuits: [{ state: 'OPEN' }, {}, {}, {}],
+    });
   });
 });
 

@@ -29,6 +29,22 @@ function makeSources(
   );
 }
 
+/** Counts what it is asked for while its answers are held back. */
+class HeldSource extends CatalogSource {
+  held = 0;
+  #gate: Promise<void> | null = null;
+
+  hold(until: Promise<void>): void {
+    this.#gate = until;
+  }
+
+  override async searchRows(...call: Parameters<CatalogSource['searchRows']>) {
+    if (this.#gate !== null) this.held += 1;
+    await this.#gate;
+    return await super.searchRows(...call);
+  }
+}
+
 const searchFor = (field: OrderField): Search => ({ field, query: field === 'RELEVANCE' ? 'environment' : '' });
 
 /** Walks to the end; what each page cost. */
@@ -78,6 +94,41 @@ describe('the cost of a page', () => {
     },
   );
 
+  it.each([
+    ['a first page of 20 of one registry is one window', [1000], 20, 0, 1],
+    ['a first page of 100 of one registry is three windows at once', [1000], 100, 0, 3],
+    ['a first page of 20 of three registries is one window of each', [1000, 1000, 1000], 20, 0, 3],
+    ['a first page of 100 of three registries is two windows of each at once', [1000, 1000, 1000], 100, 0, 6],
+    ['a second page that comes to the end of its window asks for the next one at once', [1000], 20, 1, 2],
+  ] as const)('%s', async (_promise, counts, count, pagesBefore, atOnce) => {
+    for (const field of FIELDS) {
+      // By relevance it is not known how much of its window a page has shown.
+      if (field === 'RELEVANCE' && pagesBefore > 0) continue;
+      const sources = counts.map((length, rank) => {
+        const rows = generateRows(40 + rank, length, { ties: 0.1 });
+        return new HeldSource({ name: `r${rank}`, rank, rows, behaviour: WELL_BEHAVED });
+      });
+      const view = federate(sources).viewFor(ANYONE);
+      // What the registries are is known from another list.
+      await view.search(requestOf({ field, query: 'row' }, { direction: 'FORWARD', count: 1, cursor: null }));
+      let cursor: string | null = null;
+      for (let page = 0; page < pagesBefore; page += 1) {
+        const before: SearchResult = await view.search(
+          requestOf(searchFor(field), { direction: 'FORWARD', count, cursor }),
+        );
+        cursor = before.endCursor();
+      }
+      const gate = Promise.withResolvers<void>();
+      for (const source of sources) source.hold(gate.promise);
+      const page = view.search(requestOf(searchFor(field), { direction: 'FORWARD', count, cursor }));
+      await new Promise(setImmediate);
+      const asked = sources.reduce((sum, source) => sum + source.held, 0);
+      expect([field, asked]).toEqual([field, atOnce]);
+      gate.resolve();
+      expect(namesOf(await page)).toHaveLength(count);
+    }
+  });
+
   it.each(FIELDS)(
     'under %s does not grow with its depth: pages 120 to 200 ask for no more rows than 20 to 100',
     async (field) => {
@@ -108,16 +159,24 @@ describe('the cost of a page', () => {
   });
 
   it('is one window of each registry for the first page, and nothing when it lies in the cache', async () => {
-    const sources = makeSources([400, 400, 400]).map(
-      ({ info, catalog }) =>
-        new CatalogSource({ name: info.name, rank: info.rank, rows: catalog.rows, keepsAnswers: true }),
-    );
-    const federation = federate(sources);
-    const request = requestOf({ field: 'NAME' }, { direction: 'FORWARD', count: 20, cursor: null });
-    await federation.viewFor(ANYONE).search(request);
-    expect(sources.map((source) => source.asked.length)).toEqual([1, 1, 1]);
-    await federation.viewFor(ANYONE).search(request);
-    expect(sources.map((source) => source.asked.length)).toEqual([1, 1, 1]);
+    for (const field of FIELDS) {
+      const sources = makeSources([400, 400, 400]).map(
+        ({ info, catalog }) =>
+          new CatalogSource({ name: info.name, rank: info.rank, rows: catalog.rows, keepsAnswers: true }),
+      );
+      const federation = federate(sources);
+      const ask = (query: string) =>
+        federation
+          .viewFor(ANYONE)
+          .search(requestOf({ field, query }, { direction: 'FORWARD', count: 20, cursor: null }));
+      await ask('plain');
+      // By name the collation has to be seen, once, on more rows than a page.
+      expect(sources.map((source) => source.asked.length)).toEqual(Array(3).fill(field === 'NAME' ? 2 : 1));
+      await ask('generated');
+      expect(sources.map((source) => source.asked.length)).toEqual(Array(3).fill(field === 'NAME' ? 3 : 2));
+      await ask('generated');
+      expect(sources.map((source) => source.asked.length)).toEqual(Array(3).fill(field === 'NAME' ? 3 : 2));
+    }
   });
 });
 

@@ -41,6 +41,7 @@ const sortedRegistry: fc.Arbitrary<CursorRegistry> = fc.record({
   rowHash: fc.option(fc.nat(0xffff)),
   readAs: fc.constantFrom<ListOrder>('TOTAL', 'BY_KEY', 'UNSORTED'),
   floors: fc.constant([]),
+  reachesFirst: fc.constant(false),
   anchors: fc.constant([]),
 });
 
@@ -50,7 +51,8 @@ const scoredRegistry: fc.Arbitrary<CursorRegistry> = fc.record({
   hint: fc.integer({ min: 1, max: 1e9 }),
   rowHash: fc.constant(null),
   readAs: fc.constant(null),
-  floors: fc.array(fc.oneof(fc.nat(65_534), fc.constant(65_536)), { maxLength: 20 }),
+  floors: fc.array(fc.nat(65_536), { maxLength: 20 }),
+  reachesFirst: fc.boolean(),
   anchors: fc.oneof(
     fc.constant([]),
     fc.array(fc.option(fc.integer({ min: 1, max: 0xffff })), { minLength: 6, maxLength: 6 }),
@@ -74,7 +76,7 @@ const SAMPLE: CursorState = {
   },
   registries: ['one', 'two', 'three'].map((name, index) => ({
     ...{ registryId: registryIdOf(name), place: { type: 'WITH_MARK' }, hint: 50 * index + 1 },
-    ...{ rowHash: 7 * index, readAs: 'TOTAL', floors: [], anchors: [] },
+    ...{ rowHash: 7 * index, readAs: 'TOTAL', floors: [], reachesFirst: false, anchors: [] },
   })),
 };
 
@@ -187,6 +189,7 @@ describe('the length of a cursor with 100 registries', () => {
       rowHash: readAs === 'TOTAL' ? 60_000 - index : null,
       readAs,
       floors: readAs === null ? Array.from({ length: 200 }, (_, ago) => 60_000 - ago) : [],
+      reachesFirst: false,
       anchors: readAs === null ? [1, 2, 3, 4, 5, 6] : [],
     }));
 

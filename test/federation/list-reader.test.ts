@@ -15,7 +15,8 @@ function open(count: number, behaviour: CatalogBehaviour = { claimsTotalOrder: t
   const rows = Array.from({ length: count }, (_, index) => row(index));
   const source = new CatalogSource({ name: 'one', rank: 0, rows, behaviour, keepsAnswers: true });
   const traits = new RegistryTraits();
-  const openReader = () => new ListReader(source, BY_NAME, windowSize, traits, Number.POSITIVE_INFINITY);
+  const openReader = (firstSize = windowSize) =>
+    new ListReader(source, BY_NAME, windowSize, traits, Number.POSITIVE_INFINITY, { firstSize });
   return { source, traits, reader: openReader(), openReader };
 }
 
@@ -62,6 +63,60 @@ describe('a window', () => {
     await reader.load(7);
     expect(reader.length).toBeNull();
     expect(reader.wholeList()).toBeNull();
+  });
+});
+
+describe('names that are asked for', () => {
+  it('are all found, where the registry repeats entries too', async () => {
+    for (const [repeatsEvery, requests] of [
+      [1000, 1],
+      [3, 2],
+      [1, 3],
+    ] as const) {
+      const { reader, source } = open(40, { repeatsEvery });
+      const found = await reader.readNamed(namesFrom(10, 20));
+      expect([...new Set(namesOf(found))]).toEqual(namesFrom(10, 20));
+      expect(source.asked).toHaveLength(requests);
+    }
+  });
+});
+
+describe('a first window that is shorter than the others', () => {
+  it('is followed by whole ones, and every row is found where it is', async () => {
+    const { openReader, source } = open(40);
+    const reader = openReader(4);
+    const { rows, atEnd } = await reader.readRows(0, 50);
+    expect([namesOf(rows), atEnd, reader.length]).toEqual([namesFrom(0, 40), true, 40]);
+    expect(spansOf(source)).toEqual(['0+4', '3+11', '13+11', '23+11', '33+11']);
+    for (let offset = 0; offset < 40; offset += 1) {
+      const index = reader.indexOf(offset);
+      expect(reader.startOf(index)).toBeLessThanOrEqual(offset);
+      expect(offset).toBeLessThan(reader.startOf(index) + reader.sizeOf(index));
+      expect(reader.rowAt(offset)?.name).toBe(row(offset).name);
+    }
+    expect(reader.wholeList()?.length).toBe(40);
+  });
+
+  it('is asked for together with those behind it where a page needs them, each once', async () => {
+    const { openReader, source } = open(100);
+    const reader = openReader(4);
+    reader.askAhead(0, 4);
+    expect(source.asked).toEqual([]);
+    reader.askAhead(0, 25);
+    await new Promise(setImmediate);
+    expect(spansOf(source)).toEqual(['0+4', '3+11', '13+11', '23+11']);
+    expect([reader.windows.size, reader.wholeList()]).toEqual([0, null]);
+    const { rows } = await reader.readRows(0, 30);
+    expect(namesOf(rows)).toEqual(namesFrom(0, 30));
+    expect(source.asked).toHaveLength(4);
+  });
+
+  it('is told of a failure by whoever loads what was asked for ahead', async () => {
+    const { openReader, source } = open(100);
+    const reader = openReader(4);
+    source.lose();
+    reader.askAhead(0, 25);
+    await expect(reader.load(1)).rejects.toThrow(RegistryFailure);
   });
 });
 

@@ -6,7 +6,11 @@ import { makeRows } from '../helpers/faulty-registry-source.ts';
 import { type OpenFederation, openFederation } from '../helpers/open-federation.ts';
 import { namesOf, requestOf, type Search } from '../helpers/walks.ts';
 
+/** Rows of each window but the first, which has these. */
 const WINDOW = 50;
+const FIRST_WINDOW = 22;
+/** Each but the first is asked for with the row before it. */
+const SEAM = 1;
 const PAGE = 20;
 const ROWS = 230;
 const WALKS: readonly (Search & { readonly promise: string })[] = [
@@ -45,13 +49,14 @@ describe.each(WALKS)('a walk $promise', (search) => {
   it('finds the window of its next page in the cache', async () => {
     await using registry = await startRegistry();
     await using gateway = await openFederation({ one: registry });
-    const second = await walkPages(gateway, search, 2);
-    expect(second.reports[0]?.cache).toBe('HIT');
-    await registry.whenArrived(2);
+    // The first page comes from the first window, the second and the third from the second one.
+    const third = await walkPages(gateway, search, 3);
+    expect(third.reports[0]?.cache).toBe('HIT');
+    await registry.whenArrived(3);
     await expect
-      .poll(async () => (await askPage(gateway, search, second.endCursor())).reports[0]?.cache, { interval: 5 })
+      .poll(async () => (await askPage(gateway, search, third.endCursor())).reports[0]?.cache, { interval: 5 })
       .toBe('HIT');
-    expect(registry.arrivalsAt()[1]?.query.get('offset')).toBe(String(WINDOW - 1));
+    expect(registry.arrivalsAt()[2]?.query.get('offset')).toBe(String(FIRST_WINDOW + WINDOW - 1));
   });
 
   it('asks the registry as often as it would without, and for the same', async () => {
@@ -66,7 +71,7 @@ describe.each(WALKS)('a walk $promise', (search) => {
     expect(new Set(names).size).toBe(ROWS);
     const offsets = registry.arrivalsAt().map(({ query }) => Number(query.get('offset')));
     // Each window once, from the row before it on.
-    expect(offsets).toEqual([0, 49, 99, 149, 199]);
+    expect(offsets).toEqual([0, 21, 71, 121, 171, 221]);
   });
 
   it('that is given up has cost one window, and one of a first page alone nothing', async () => {
@@ -78,11 +83,13 @@ describe.each(WALKS)('a walk $promise', (search) => {
     await passFence(gateway, fence, 'RATING');
     expect(registry.arrivalsAt()).toHaveLength(1);
     const second = await askPage(gateway, only, first.endCursor());
-    await registry.whenArrived(2);
+    await registry.whenArrived(3);
     await askPage(gateway, only, first.endCursor());
     await passFence(gateway, fence, 'UPDATED');
-    expect(registry.arrivalsAt()).toHaveLength(2);
-    expect(second.reports[0]).toMatchObject({ cache: 'HIT', scanned: WINDOW });
+    const offsets = registry.arrivalsAt().map(({ query }) => query.get('offset'));
+    // For the first page, for the second, and read ahead for the fourth.
+    expect(offsets).toEqual(['0', '21', '71']);
+    expect(second.reports[0]).toMatchObject({ scanned: FIRST_WINDOW + SEAM + WINDOW });
   });
 });
 
@@ -97,7 +104,7 @@ describe('a walk backwards', () => {
     const before = await askPage(gateway, search, one.startCursor(), 'BACKWARD');
     await registry.whenArrived(asked + 1);
     const offsets = registry.arrivalsAt().map(({ query }) => Number(query.get('offset')));
-    expect(offsets.at(-1)).toBe(99);
+    expect(offsets.at(-1)).toBe(121);
     await expect
       .poll(async () => (await askPage(gateway, search, before.startCursor(), 'BACKWARD')).reports[0]?.cache)
       .toBe('HIT');

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { hashText } from '../../src/federation/bytes.ts';
 import { compileQuery, scoreText } from '../../src/federation/relevance.ts';
 import { ODD_GIVERS } from '../helpers/behaviours.ts';
 import { CatalogSource } from '../helpers/catalog-source.ts';
-import type { CatalogBehaviour } from '../helpers/faulty-registry-catalog.ts';
+import type { CatalogBehaviour, WireTemplate } from '../helpers/faulty-registry-catalog.ts';
 import {
   ANYONE,
   createRandom,
@@ -54,6 +55,18 @@ function matchesOf(source: CatalogSource) {
   }
 }
 
+const asMatch = (row: WireTemplate): WireTemplate => ({ ...row, title: 'Learning', description: 'python' });
+
+/** Names whose hash, folded to 16 bits, is 0. */
+function namesWithFingerprintZero(count: number): string[] {
+  const names: string[] = [];
+  for (let number = 0; names.length < count; number += 1) {
+    const hash = hashText(`n${number}`);
+    if ((((hash >>> 16) ^ hash) & 0xffff) === 0) names.push(`n${number}`);
+  }
+  return names;
+}
+
 const allNames = (sources: readonly CatalogSource[]) =>
   sources.flatMap((source) => matchesOf(source).map((row) => `${source.info.name}/${row.name}`));
 
@@ -92,8 +105,10 @@ describe('results by relevance', () => {
             name: `${source.info.name}/${row.name}`,
             score: scoreText(query, row.template),
           }));
-          for (let start = 0; start < own.length; start += window) {
-            const rows = own.slice(start, start + window);
+          // The first window is shorter than those behind it.
+          const firstEnd = Math.min(window, 22);
+          for (let start = 0, end = firstEnd; start < own.length; start = end, end += window) {
+            const rows = own.slice(start, end);
             for (const { name, score } of rows) {
               keys.set(name, Math.min(score, floor));
               scores.set(name, score);
@@ -135,6 +150,39 @@ describe('results by relevance', () => {
       }),
       { seed: SEED, numRuns: 40 },
     );
+  });
+
+  it('come exactly once where the fingerprint of a row at the edge of a window is 0', async () => {
+    const names = namesWithFingerprintZero(4);
+    // The last of the first window and the first of the second one, and the same behind that.
+    const edges = [21, 22, 71, 72];
+    const rows = generateRows(4, 150).map((row, index) => {
+      const name = names[edges.indexOf(index)] ?? row.name;
+      return { ...row, name, title: 'Python', description: `learning ${'more '.repeat(150 - index)}` };
+    });
+    const source = new CatalogSource({ name: 'r0', rank: 0, rows, behaviour: { ignoresSort: true } });
+    for (const direction of ['FORWARD', 'BACKWARD'] as const) {
+      const federation = federate([source]);
+      const { names: walked } = await walk(() => federation.viewFor(ANYONE), SEARCH, { sizes: [1], direction });
+      expect([...walked].sort()).toEqual(allNames([source]).sort());
+    }
+  });
+
+  it('are the same on the way back to the first window when as many rows as a window has came before it', async () => {
+    for (const more of [1, 21, 22, 35, 60]) {
+      const [source] = makeSources(7, [120], { ignoresSort: true });
+      if (source === undefined) throw new Error('there must be a source');
+      const federation = federate([source]);
+      const view = () => federation.viewFor(ANYONE);
+      const { names, pages } = await walk(view, SEARCH, { sizes: [30], maxPages: 2 });
+      const { rows } = source.catalog;
+      source.catalog.remove(...rows.map(({ name }) => name));
+      source.catalog.insert(...generateRows(1000 + more, more, { prefix: 'new' }).map(asMatch), ...rows);
+      const cursor = pages.at(-1)?.endCursor() ?? null;
+      const back = await view().search(requestOf(SEARCH, { direction: 'BACKWARD', count: 100, cursor }));
+      // All but the last, behind which the cursor stands.
+      expect(namesOf(back).filter((name) => names.includes(name))).toEqual(names.slice(0, -1));
+    }
   });
 
   it('without a query are what is popular, without scores', async () => {

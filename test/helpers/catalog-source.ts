@@ -12,7 +12,7 @@ import type {
   RowPage,
   RowRequest,
 } from '../../src/domain/registry.ts';
-import type { Template } from '../../src/domain/template.ts';
+import type { Template, TemplateDocument } from '../../src/domain/template.ts';
 import { type CatalogBehaviour, FaultyCatalog, type WireTemplate } from './faulty-registry-catalog.ts';
 
 export interface CatalogSourceOptions {
@@ -128,6 +128,12 @@ export class CatalogSource implements RegistrySource {
     return this.#refuse();
   }
 
+  async publishTemplate({ name, version }: TemplateDocument): Promise<null> {
+    if (this.failure !== null) throw this.failure;
+    this.catalog.insert({ name, version });
+    return null;
+  }
+
   peekRows(request: RowRequest): number {
     return this.#kept.has(marketplace.search.buildPath(request)) ? Number.POSITIVE_INFINITY : 0;
   }
@@ -139,6 +145,8 @@ export class CatalogSource implements RegistrySource {
   canAnswer(): boolean {
     return this.failure === null;
   }
+
+  resetCircuit(): void {}
 
   readHealth(): never {
     throw new Error('a registry without a socket has no health');

@@ -31,11 +31,12 @@ export function configureRegistry(url: string, overrides: RegistryConfigOverride
     proxy: null,
     access: null,
     claims: [],
+    readOnly: false,
     popularityScale: 1,
     webhook: null,
     ...overrides,
-    timeouts: { connect: 500, search: 800, template: 2_000, health: 2_000, ...overrides.timeouts },
     health: { interval: 3_600_000, degradedLatency: 1_000, degradedErrorPercentage: 10, ...overrides.health },
+    timeouts: { connect: 500, search: 800, template: 2_000, publish: 30_000, health: 2_000, ...overrides.timeouts },
     retry: { attempts: 0, baseDelay: 100, maxDelay: 2_000, ...overrides.retry },
     circuit: {
       errorThresholdPercentage: 50,

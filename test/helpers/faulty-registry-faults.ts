@@ -147,14 +147,18 @@ export function answerStatus(response: ServerResponse, status: number, retryAfte
 }
 
 /** Every second entry is none: no name, a wrong type, nothing at all. */
-function answerWithBadRows({ response, findBody }: Exchange): void {
+function answerWithBadRows({ response, url, findBody }: Exchange): void {
   const body = findBody();
   if (body === undefined) {
     answerStatus(response, 404);
   } else if (typeof body === 'object' && body !== null && 'templates' in body && Array.isArray(body.templates)) {
     const wrong: readonly unknown[] = [null, 7, 'text', [], {}, { name: 7, version: '1' }, { name: 'no-version' }];
     const entries: readonly unknown[] = body.templates;
-    const templates = entries.map((row, index) => (index % 2 === 0 ? row : wrong[index % wrong.length]));
+    // Every second one of the list, whichever answer it is in.
+    const offset = Number(url.searchParams.get('offset') ?? 0);
+    const templates = entries.map((row, index) =>
+      (offset + index) % 2 === 0 ? row : wrong[(offset + index) % wrong.length],
+    );
     sendJson(response, { ...body, templates });
   } else {
     sendJson(response, { version: [], title: 7 });

@@ -9,7 +9,13 @@ import type {
   RowPage,
   RowRequest,
 } from '../../src/domain/registry.ts';
-import type { CategoryCount, Template, TemplateContent, TemplateVersion } from '../../src/domain/template.ts';
+import type {
+  CategoryCount,
+  Template,
+  TemplateContent,
+  TemplateDocument,
+  TemplateVersion,
+} from '../../src/domain/template.ts';
 import { CatalogSource, type CatalogSourceOptions } from './catalog-source.ts';
 import type { WireTemplate } from './faulty-registry-catalog.ts';
 
@@ -60,6 +66,10 @@ export class FullSource implements RegistrySource {
     return this.#answer([...counts].map(([name, count]) => ({ name, count })));
   }
 
+  publishTemplate(document: TemplateDocument): Promise<null> {
+    return this.rows.publishTemplate(document);
+  }
+
   peekRows(): number {
     return 0;
   }
@@ -71,6 +81,8 @@ export class FullSource implements RegistrySource {
   canAnswer(): boolean {
     return this.rows.canAnswer();
   }
+
+  resetCircuit(): void {}
 
   readHealth(): never {
     return this.rows.readHealth();

@@ -119,6 +119,7 @@ test.each([
   ['that is not YAML', 400, 'bad_document', 'name: [unclosed', {}],
   ['with the same key twice', 400, 'bad_document', 'name: a\nname: b\nversion: "1"', {}],
   ['with the same key twice further in', 400, 'bad_document', 'name: a\nversion: "1"\nx: [{ y: 1, y: 2 }]', {}],
+  ['that is two', 400, 'bad_document', 'name: a\nversion: "1"\n---\nname: b\nversion: "1"', {}],
   ['that is no template', 422, 'invalid_template', 'just a text', {}],
   ['without a version', 422, 'invalid_template', 'name: x', {}],
   ['with a version that YAML takes for a number', 422, 'invalid_template', 'name: x\nversion: 1.10', {}],

@@ -24,6 +24,8 @@ const ROOT_ARGUMENTS: Record<string, string> = {
   template: '(name: "org/base")',
   registry: '(name: "official")',
   invalidateCache: '(input: {})',
+  publishTemplate: '(input: { document: "{\\"name\\":\\"a\\",\\"version\\":\\"1\\"}" })',
+  resetCircuit: '(input: { registry: "official" })',
 };
 
 /** Selects every field of a type, as deep as asked. */

@@ -111,7 +111,8 @@ describe('what is known of documents', () => {
       { authenticated: false, subject: null, roles: [], groups: [] },
       'request-1',
     ),
-    notes: { cost: null, isWhole: false, waitsFor: null },
+    notes: { cost: null, isWhole: false, waitsFor: null, refusal: null },
+    chargeCost: () => undefined,
     gateway: {
       version: '0.0.0',
       startedAtMs: 0,

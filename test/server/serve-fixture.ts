@@ -31,7 +31,11 @@ export interface ServeFixtureOptions {
 
 export async function serveFixture(options: ServeFixtureOptions = {}): Promise<ServedFixture> {
   const config = parseConfigObject({
-    server: { secret: 'for tests alone: 0123456789abcdef0123456789abcdef' },
+    server: {
+      secret: 'for tests alone: 0123456789abcdef0123456789abcdef',
+      // All tests come from one address.
+      limits: { requestsPerMinute: 'off', costPerMinute: 'off' },
+    },
     registries: [{ name: 'official', type: 'official', url: 'https://registry.example' }],
     ...options.document,
   });

@@ -34,6 +34,8 @@ export interface ServeRegistriesOptions {
   /** Where the audit trail is kept; default: in memory. */
   readonly dataDirectory?: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Further members of the configuration. */
+  readonly document?: Record<string, unknown>;
 }
 
 /** Starts everything and waits until each registry was tried once. */
@@ -47,6 +49,8 @@ export async function serveRegistries(options: ServeRegistriesOptions): Promise<
         server: {
           secret: 'for tests alone: 0123456789abcdef0123456789abcdef',
           cache: { disk: 'off', warm: 'off' },
+          // All tests come from one address.
+          limits: { requestsPerMinute: 'off', costPerMinute: 'off' },
           ...options.server,
           ...changed,
         },
@@ -55,6 +59,7 @@ export async function serveRegistries(options: ServeRegistriesOptions): Promise<
           ...(options.more ?? []),
         ],
         ...(options.auth && { auth: options.auth }),
+        ...options.document,
       },
       {
         ...(options.dataDirectory !== undefined && { dataDirectory: options.dataDirectory }),

@@ -35,6 +35,8 @@ export interface OpenRegistriesOptions {
   readonly sharing?: Sharing | null;
   /** Follows the calls; null: nobody does. */
   readonly tracer?: CallTracer | null;
+  /** Told of each request that carries a registry's credentials, in the scope of whoever causes it. */
+  readonly onCredentialsUsed?: (registryName: string) => void;
   /** Stands for the system's resolver. */
   readonly lookup?: LookupFunction;
 }
@@ -198,6 +200,7 @@ function prepareRegistry(
   const upstream = openUpstream(config, {
     ...{ cache, observer, lender: options.sharing?.lender ?? null },
     tracer: options.tracer ?? null,
+    ...(options.onCredentialsUsed && { onCredentialsUsed: options.onCredentialsUsed }),
     ...(options.lookup && { lookup: options.lookup }),
   });
   return { config, meter, upstream, healthListeners };

@@ -5,6 +5,7 @@ import type { ConfigState } from '../resolvers/context.ts';
 import { fingerprintConfig, openAudit, trailSettingsOf } from './audit/open-audit.ts';
 import type { EventBus } from './cluster/event-bus.ts';
 import type { Config } from './config/config.ts';
+import { GATEWAY_ACTOR } from './domain/audit.ts';
 import type { WarmedFederation } from './federation/warming.ts';
 import { listChanges } from './live/config-change.ts';
 import { type Generation, openGeneration } from './live/generation.ts';
@@ -12,7 +13,9 @@ import { joinRegistries } from './live/join-registries.ts';
 import { openLastingParts, type ServingParts } from './live/lasting-parts.ts';
 import { createServerState, type ServerState } from './server/server-state.ts';
 import type { ProcessUsage } from './telemetry/process-usage.ts';
+import { readScope } from './telemetry/request-scope.ts';
 import type { Tracing } from './telemetry/request-trace.ts';
+import { openCounts } from './usage/open-counts.ts';
 
 export { readRecordedUsage } from './live/lasting-parts.ts';
 export type { WarmedFederation };
@@ -58,13 +61,23 @@ export async function createGateway(
   { log, tracing = null, readProcess = null, siblings = null }: GatewayOverrides,
 ): Promise<Gateway> {
   const audit = await openAudit(config, log);
-  const lasting = { ...openLastingParts(config, log, tracing, siblings), audit: audit.trail };
+  const { trail } = audit;
+  const noteCredentials = (registryName: string) => {
+    const entry = { action: 'credentials.use', registryName, outcome: 'SUCCEEDED' } as const;
+    trail.count(entry, readScope()?.actor ?? GATEWAY_ACTOR);
+  };
+  const lasting = {
+    ...openLastingParts(config, { log, tracing, siblings, onCredentialsUsed: noteCredentials }),
+    audit: trail,
+  };
+  const state = createServerState(() => lasting.cluster?.readState() ?? null, readProcess);
+  const closeCounts = await openCounts(config, { storage: audit.storage, metrics: state.metrics, log });
   const close = async () => {
     await lasting.close();
+    await closeCounts();
     await audit.close();
   };
   try {
-    const state = createServerState(() => lasting.cluster?.readState() ?? null, readProcess);
     state.servesMetricsApart = config.server.admin !== null;
     return new LiveGateway(await openGeneration(config, lasting, state), { ...lasting, close }, state);
   } catch (error) {
@@ -161,7 +174,7 @@ export async function warmCache(
   queries: readonly string[],
   { log }: GatewayOverrides,
 ): Promise<WarmedFederation> {
-  const lasting = openLastingParts(config, log, null);
+  const lasting = openLastingParts(config, { log });
   const { cache, usage } = lasting;
   await cache.whenListed();
   try {

@@ -7,7 +7,7 @@ import type { CallTracer } from '../../src/domain/trace.ts';
 import { CacheLayer } from './cache.ts';
 import { Circuits } from './circuit.ts';
 import { openConnections } from './connect.ts';
-import { createAuthorize } from './credentials.ts';
+import { type Authorize, createAuthorize } from './credentials.ts';
 import type { AnswerCache } from './kept-answers.ts';
 import type { CallOperation, Handler, Layer, UpstreamObserver, UpstreamRequest } from './layer.ts';
 import { Limiter } from './limiter.ts';
@@ -25,6 +25,8 @@ export interface UpstreamOptions {
   readonly lender?: Lender | null;
   /** null: nothing is traced. */
   readonly tracer?: CallTracer | null;
+  /** Told of each request that carries the registry's credentials. */
+  readonly onCredentialsUsed?: (registryName: string) => void;
   /** Stands for the system's resolver. */
   readonly lookup?: LookupFunction;
 }
@@ -74,7 +76,7 @@ export function openUpstream(config: RegistryConfig, options: UpstreamOptions): 
     registryName: name,
     url: config.url,
     dispatcher: connections.dispatcher,
-    authorize: createAuthorize(name, config.credentials),
+    authorize: tellOfUse(config, options.onCredentialsUsed),
   });
   const circuits = new Circuits(name, config.circuit, observer);
   const identity = describeIdentity(config);
@@ -130,6 +132,15 @@ export function openUpstream(config: RegistryConfig, options: UpstreamOptions): 
       await limiter.close();
       await connections.close();
     },
+  };
+}
+
+function tellOfUse({ name, credentials }: RegistryConfig, onUsed: UpstreamOptions['onCredentialsUsed']): Authorize {
+  const authorize = createAuthorize(name, credentials);
+  if (credentials === null || onUsed === undefined) return authorize;
+  return (...request) => {
+    onUsed(name);
+    return authorize(...request);
   };
 }
 

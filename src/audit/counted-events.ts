@@ -42,7 +42,9 @@ export class CountedEvents {
     const nowMs = this.#now();
     const minute = Math.floor(nowMs / MINUTE_MS);
     if (minute !== this.#minute) this.#begin(minute);
-    const byRegistry = reach(reach(this.#current, `${action} ${outcome}`), actor);
+    // What goes well is what is counted most: its key is there already.
+    const kind = outcome === 'SUCCEEDED' ? action : `${action} ${outcome}`;
+    const byRegistry = reach(reach(this.#current, kind), actor);
     const known = byRegistry.get(registryName ?? '');
     if (known !== undefined) known.occurrences += 1;
     else if (this.#size >= MAX_COUNTS) this.#lost += 1;

@@ -41,12 +41,20 @@ export interface ServingParts extends LastingParts {
   readonly audit: StoredTrail;
 }
 
+export interface LastingOptions {
+  readonly log: Logger;
+  /** null: nothing is traced. */
+  readonly tracing?: Tracing | null;
+  /** Other processes of this gateway on this machine; null: there are none. */
+  readonly siblings?: EventBus | null;
+  /** Told of each request that carries a registry's credentials, in the scope of whoever causes it. */
+  readonly onCredentialsUsed?: (registryName: string) => void;
+}
+
 /** Opens them as the first configuration says. Never throws: where the data directory cannot be used, memory is. */
 export function openLastingParts(
   { dataDirectory, redisUrl, server }: Config,
-  log: Logger,
-  tracing: Tracing | null,
-  siblings: EventBus | null = null,
+  { log, tracing = null, siblings = null, onCredentialsUsed = () => undefined }: LastingOptions,
 ): LastingParts {
   const { memory, disk } = server.cache;
   const file = disk === null ? null : { path: join(dataDirectory, CACHE_FILE), maxBytes: disk };
@@ -66,7 +74,7 @@ export function openLastingParts(
     cache,
     cluster,
     registries: new RegistryPool({
-      ...{ logger: log, cache, tracer: tracing?.calls ?? null },
+      ...{ logger: log, cache, tracer: tracing?.calls ?? null, onCredentialsUsed },
       sharing: cluster && { lender: cluster.budgets, bus: cluster },
     }),
     learnt: new Learnt(),

@@ -6,6 +6,7 @@ import type { RequestContext } from '../../resolvers/context.ts';
 import type { Quota } from '../access/caller-quotas.ts';
 import type { DocumentFacts } from '../access/document-limits.ts';
 import { isDenial } from '../access/errors.ts';
+import { actorOf } from '../domain/audit.ts';
 import type { Caller } from '../domain/caller.ts';
 import { countCalls, runInScope } from '../telemetry/request-scope.ts';
 import type { Admission } from './admission.ts';
@@ -255,8 +256,9 @@ class GraphqlEndpoint {
     const { requestId, trace } = accepted.exchange;
     const { name, type } = question.operation;
     const execute = () => this.#executeInScope(accepted, question);
-    if (trace !== null) return trace.runOperation({ type, name, requestId }, execute);
-    return runInScope({ requestId, operationName: name, trace: null }, execute);
+    const actor = actorOf(accepted.caller);
+    if (trace !== null) return trace.runOperation({ type, name, requestId, actor }, execute);
+    return runInScope({ requestId, operationName: name, actor, trace: null }, execute);
   }
 
   async #executeInScope({ exchange, mediaType, caller }: Accepted, question: Question): Promise<Executed> {

@@ -3,11 +3,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Credentials } from '../access/authenticate.ts';
 import { isDenial } from '../access/errors.ts';
+import { actorOf } from '../domain/audit.ts';
 import type { Caller } from '../domain/caller.ts';
 import type { Template } from '../domain/template.ts';
 import type { FederationView } from '../federation/answers.ts';
 import type { HttpEndpoint, HttpRequests } from '../telemetry/http-requests.ts';
-import { runInScope } from '../telemetry/request-scope.ts';
+import { runForActor, runInScope } from '../telemetry/request-scope.ts';
 import type { Tracing } from '../telemetry/request-trace.ts';
 import type { Admission } from './admission.ts';
 import { internalError, translateError } from './client-errors.ts';
@@ -78,7 +79,7 @@ export function createRoutes(options: RouteOptions): (request: IncomingMessage, 
       else if (path === '/graphql') options.answerGraphql(exchange);
       else {
         const { requestId, trace } = exchange;
-        runInScope({ requestId, operationName: null, trace: trace?.scope ?? null }, () =>
+        runInScope({ requestId, operationName: null, actor: null, trace: trace?.scope ?? null }, () =>
           route(exchange, path, options),
         )
           .then((answer) => sendAnswer(exchange, answer))
@@ -136,7 +137,8 @@ async function route(exchange: GraphqlExchange, path: string, options: RouteOpti
     const record = async (template: Template) => {
       if (request.method === 'GET') await options.recordDownload(template, caller, requestId);
     };
-    return whenRead(request, () => answerContent(rest, request.headers, options.viewFor(caller), record));
+    const answer = () => answerContent(rest, request.headers, options.viewFor(caller), record);
+    return whenRead(request, () => runForActor(actorOf(caller), answer));
   }
   return whenRead(request, async () => {
     const page = await answerExplorer(path, request.headers);

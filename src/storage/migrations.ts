@@ -11,6 +11,7 @@ export const GENESIS_HASH = '0'.repeat(64);
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001_audit': { up: createAuditTables },
+  '0002_usage': { up: createUsageTables },
 };
 
 async function createAuditTables(db: Kysely<never>): Promise<void> {
@@ -53,6 +54,32 @@ async function createAuditTables(db: Kysely<never>): Promise<void> {
     ...{ key_id: '', signature: '' },
   };
   await (db as unknown as Kysely<StorageTables>).insertInto('audit_chain').values(first).execute();
+}
+
+async function createUsageTables(db: Kysely<never>): Promise<void> {
+  await db.schema
+    .createTable('usage_writers')
+    .addColumn('writer', 'text', (column) => column.primaryKey())
+    .addColumn('place', 'text', (column) => column.notNull())
+    .addColumn('seen_ms', 'bigint', (column) => column.notNull())
+    .addColumn('is_closed', 'integer', (column) => column.notNull())
+    .execute();
+  await db.schema
+    .createTable('usage_slices')
+    .addColumn('writer', 'text', (column) => column.notNull())
+    .addColumn('start_ms', 'bigint', (column) => column.notNull())
+    .addColumn('slice', 'text', (column) => column.notNull())
+    .execute();
+  await db.schema
+    .createIndex('usage_slices_writer')
+    .on('usage_slices')
+    .columns(['writer', 'start_ms'] as never)
+    .execute();
+  await db.schema
+    .createIndex('usage_slices_start_ms')
+    .on('usage_slices')
+    .columns(['start_ms'] as never)
+    .execute();
 }
 
 /**

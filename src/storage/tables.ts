@@ -33,9 +33,27 @@ interface AuditChainTable {
   signature: string;
 }
 
+/** A process that counts, and when it was heard of last. */
+interface UsageWritersTable {
+  writer: string;
+  place: string;
+  seen_ms: number;
+  /** 1: it has said goodbye. */
+  is_closed: number;
+}
+
+/** What one process counted in one minute, as JSON; of minutes that were taken over there may be several. */
+interface UsageSlicesTable {
+  writer: string;
+  start_ms: number;
+  slice: string;
+}
+
 export interface StorageTables {
   audit_events: AuditEventsTable;
   audit_chain: AuditChainTable;
+  usage_writers: UsageWritersTable;
+  usage_slices: UsageSlicesTable;
 }
 
 export type AuditEventRow = Selectable<AuditEventsTable>;

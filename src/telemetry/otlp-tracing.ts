@@ -105,7 +105,7 @@ function endRequest(span: Span, { statusCode, writableFinished }: ServerResponse
 async function runOperation<T>(
   tracer: Tracer,
   parent: Context,
-  { type, name, requestId }: Parameters<RequestTrace['runOperation']>[0],
+  { type, name, requestId, actor }: Parameters<RequestTrace['runOperation']>[0],
   run: (scope: RequestScope) => Promise<T>,
 ): Promise<T> {
   const attributes = {
@@ -114,7 +114,7 @@ async function runOperation<T>(
     'marketplace.request_id': requestId,
   };
   const span = tracer.startSpan(type, { kind: SpanKind.INTERNAL, attributes }, parent);
-  const scope = { requestId, operationName: name, trace: trace.setSpan(parent, span) };
+  const scope = { requestId, operationName: name, actor, trace: trace.setSpan(parent, span) };
   try {
     return await runInScope(scope, () => run(scope));
   } catch (error) {

@@ -9,6 +9,8 @@ export interface RequestScope {
   readonly requestId: string;
   /** As the client named it; null for none. */
   readonly operationName: string | null;
+  /** For whom, as the audit trail names callers; null: that is not established yet. */
+  readonly actor: string | null;
   /** Where new spans hang; null where nothing is traced. */
   readonly trace: Context | null;
   /** Where calls to registries are counted, for a request that wants to know. */
@@ -20,6 +22,12 @@ const scopes = new AsyncLocalStorage<RequestScope>();
 /** Runs something for a request. */
 export function runInScope<T>(scope: RequestScope, run: () => T): T {
   return scopes.run(scope, run);
+}
+
+/** Runs something in the scope that is there, for this actor from now on. */
+export function runForActor<T>(actor: string, run: () => T): T {
+  const scope = scopes.getStore();
+  return scope === undefined ? run() : scopes.run({ ...scope, actor }, run);
 }
 
 /** The request for which the caller works; undefined: for none. */

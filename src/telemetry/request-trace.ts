@@ -9,7 +9,13 @@ export interface RequestTrace {
    * the client gave it.
    */
   runOperation<T>(
-    operation: { readonly type: string; readonly name: string | null; readonly requestId: string },
+    operation: {
+      readonly type: string;
+      readonly name: string | null;
+      readonly requestId: string;
+      /** As of `RequestScope`. */
+      readonly actor: string;
+    },
     run: (scope: RequestScope) => Promise<T>,
   ): Promise<T>;
   /** Where calls hang that no operation makes. */

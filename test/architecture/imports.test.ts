@@ -86,6 +86,11 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
     ],
   },
   {
+    area: 'src/usage/',
+    promise: 'keeps what was counted in the storage, and counts nothing itself',
+    may: ['src/storage/', 'src/telemetry/', 'src/config/config.ts', 'node:crypto', 'node:os', 'zod'],
+  },
+  {
     area: 'src/warming/',
     promise: "says when what is used most is read ahead, and keeps it in a file; how it is read is the federation's",
     may: ['src/federation/', 'node:crypto', 'node:fs', 'node:fs/promises', 'node:path', 'zod'],

@@ -207,6 +207,31 @@ describe('the audit trail of a gateway', () => {
   });
 });
 
+describe("uses of a registry's credentials", () => {
+  it('are counted for whoever causes them, and for the gateway where nobody does', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'marketplace-audit-'));
+    const options = {
+      catalogs: { open: wireTemplates('open', 3), closed: wireTemplates('closed', 3) },
+      settings: { closed: { credentials: { type: 'token', token: 'a-token-of-the-registry' } } },
+      auth: await makeAuth(),
+      dataDirectory: folder,
+    };
+    {
+      await using served = await serveRegistries(options);
+      await served.ask('{ search(query: "one") { totalCount } }', {}, bearer(KEYS.nobody));
+      await served.ask('{ search(query: "one") { totalCount } }', {}, bearer(KEYS.admin));
+      await fetch(`${served.origin}/content/closed/closed-01/1.0.0`);
+    }
+    await using served = await serveRegistries(options);
+    const { nodes } = await readEvents(served, { filter: { action: 'credentials.use' } });
+    expect(new Set(nodes.map(({ registryName }) => registryName))).toEqual(new Set(['closed']));
+    const actors = new Set(nodes.map(({ actor }) => actor));
+    // The second search had the answer of the first; the gateway itself checks the health of its registries.
+    expect(actors).toEqual(new Set(['nora', 'anonymous', 'gateway']));
+    rmSync(folder, { recursive: true });
+  });
+});
+
 describe('a trail that cannot be written', () => {
   it('refuses what has to be on record, before it is done, and nothing else', async () => {
     const audit = new HeldTrail();

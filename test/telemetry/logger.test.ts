@@ -16,7 +16,7 @@ function collect(secrets: readonly string[] = []) {
 describe('a line of the log', () => {
   it('names the request and the operation for which it was written, however late that is', async () => {
     const { log, last } = collect();
-    await runInScope({ requestId: 'r-1', operationName: 'Find', trace: null }, async () => {
+    await runInScope({ requestId: 'r-1', operationName: 'Find', actor: null, trace: null }, async () => {
       await new Promise((resolve) => setImmediate(resolve));
       log.warn({ registry: 'official' }, 'a call to a registry failed');
     });

@@ -26,19 +26,20 @@ export interface OrderEvidence {
 
 /**
  * TOTAL when the rows keep the total order, BY_KEY when only rows of equal keys stand otherwise, UNSORTED when keys
- * themselves do. `compare` is the forward comparator of `order`. A pair with a malformed entry between shows nothing.
+ * themselves do. `compare` is the forward comparator of `order`, `before` the row before these. A pair with a malformed entry between shows nothing.
  */
 export function inspectOrder(
-  rows: Iterable<CatalogRow | null | undefined>,
+  rows: readonly (CatalogRow | null)[],
   order: TemplateOrder,
   compare: ComparePositions,
+  before: CatalogRow | null = null,
 ): OrderEvidence {
   const sign = order.direction === 'ASC' ? 1 : -1;
   let seen: ListOrder = 'TOTAL';
   let tiesInOrder = 0;
-  let previous: CatalogRow | null = null;
+  let previous = before;
   for (const row of rows) {
-    if (row === null || row === undefined) continue;
+    if (row === null) continue;
     const before = previous;
     previous = row;
     if (before === null) continue;

@@ -16,7 +16,7 @@ export class PageCursors {
   readonly #direction: Direction;
   readonly #compare: ComparePositions;
   readonly #seal: CursorSeal;
-  readonly #fingerprint: Uint8Array;
+  readonly #fingerprint: () => Uint8Array;
   readonly #marks = new Map<Position, CursorMark>();
   readonly #placesOfMarks = new Map<CursorMark, Position>();
 
@@ -28,7 +28,8 @@ export class PageCursors {
     readonly direction: Direction;
     readonly compare: ComparePositions;
     readonly seal: CursorSeal;
-    readonly fingerprint: Uint8Array;
+    /** Of the search; made when the first cursor is. */
+    readonly fingerprint: () => Uint8Array;
   }) {
     this.#streams = page.streams;
     this.#entries = page.entries;
@@ -57,7 +58,7 @@ export class PageCursors {
     const registries = this.#streams.map((stream) => this.#registryAt(stream, reached, mark, index));
     // Places in the order of the walk: where there is no room for all, one is set back to the one before it.
     registries.sort((left, right) => this.#compareMarks(left.place, right.place));
-    return this.#seal.seal({ mark: mark === null ? null : this.#toMark(mark), registries }, this.#fingerprint);
+    return this.#seal.seal({ mark: mark === null ? null : this.#toMark(mark), registries }, this.#fingerprint());
   }
 
   #registryAt(stream: RegistryStream, reached: Position | null, mark: Position | null, index: number): CursorRegistry {

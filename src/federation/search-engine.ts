@@ -159,8 +159,13 @@ export class SearchEngine {
     checkRequired(registries, request.require);
     const list = listQueryOf(request);
     const { filter, page, collapse } = request;
-    const windows = [firstSizeOf(this.#config.window), this.#config.window];
-    const fingerprint = fingerprintSearch(list, filter.registries, filter.registryTypes, collapse, windows);
+    // Many answers are asked for without a cursor.
+    let known: Uint8Array | null = null;
+    const fingerprint = () => {
+      const windows = [firstSizeOf(this.#config.window), this.#config.window];
+      known ??= fingerprintSearch(list, filter.registries, filter.registryTypes, collapse, windows);
+      return known;
+    };
     const deadlineMs = startedMs + (request.timeoutMs ?? this.#config.timeout);
     const setting = this.#createSetting(list, page.direction, deadlineMs);
     const walk = this.#openWalk(request, registries, fingerprint, setting.forwardCompare);
@@ -225,12 +230,12 @@ export class SearchEngine {
   #openWalk(
     request: SearchRequest,
     registries: readonly VisibleRegistry[],
-    fingerprint: Uint8Array,
+    fingerprint: () => Uint8Array,
     compare: ComparePositions,
   ): WalkStart {
     const { cursor, direction } = request.page;
     if (cursor === null) return new WalkStart(null, new Map(), direction, compare);
-    const state = this.#seal.open(cursor, fingerprint);
+    const state = this.#seal.open(cursor, fingerprint());
     if (state === null) throw new BadCursor(direction === 'FORWARD' ? 'after' : 'before');
     return new WalkStart(state, rankRegistries(registries, this.#sources), direction, compare);
   }

@@ -78,7 +78,7 @@ export abstract class SortedStream extends RegistryStream {
     if (position !== null) return await this.locate(hint);
     if (this.context.direction === 'FORWARD') return 0;
     const first = await this.reader.load(0);
-    this.check(first.rows, first);
+    this.check(first);
     const end = await seekEnd(this.reader, Math.max(0, (this.reader.totalCount ?? 1) - 1));
     this.#checkEnds(
       first.rows.find((row) => row !== null),
@@ -90,7 +90,7 @@ export abstract class SortedStream extends RegistryStream {
   protected async locate(hint: number): Promise<number> {
     const at = await seekBoundary(this.reader, (row) => !this.isBehindStart(row), hint);
     // A list that is not sorted after all leads a search for a place astray: what was read on the way must bear it out.
-    for (const window of this.reader.windows.values()) this.check([window.before, ...window.rows], window);
+    for (const window of this.reader.windows.values()) this.check(window);
     return at;
   }
 
@@ -109,9 +109,10 @@ export abstract class SortedStream extends RegistryStream {
       this.at = await this.relocate(this.at);
       return await this.nextRows();
     }
-    this.check([window.before, ...window.rows], window);
+    this.check(window);
     const placed: PlacedRow[] = [];
-    for (const [place, row] of window.rows.entries()) {
+    for (let place = 0; place < window.rows.length; place += 1) {
+      const row = window.rows[place] ?? null;
       const offset = window.start + place;
       if (row !== null && (forward ? offset >= this.at : offset < this.at)) placed.push({ row, offset });
     }
@@ -123,19 +124,18 @@ export abstract class SortedStream extends RegistryStream {
   /** Where to read on after a window was replaced. */
   protected abstract relocate(at: number): Promise<number>;
 
-  protected check(rows: readonly (CatalogRow | null | undefined)[], { start, atEnd }: ListWindow): void {
+  protected check({ before, rows, start, atEnd }: ListWindow): void {
     const { order } = this.reader.list;
     const { traits } = this.reader;
-    const { seen, tiesInOrder } = inspectOrder(rows, order, this.options.forwardCompare);
+    const { seen, tiesInOrder } = inspectOrder(rows, order, this.options.forwardCompare, before);
     if (seen === 'TOTAL') traits.noteTiesInOrder(order, tiesInOrder);
     traits.noteListOrder(order, seen);
     const known = traits.listOrder(order) ?? seen;
     if (isWeaker(known, this.believed)) throw new OrderWeakened(this.reader.source.info.name, known);
     // A list that begins with missing keys either has no others, or puts them first. Reading the group whole shows it; this
     // page alone does, since of another list of the same registry it says nothing.
-    const first = rows.find((row) => row !== null && row !== undefined);
-    const isSuspect =
-      start === 0 && !atEnd && first !== undefined && first !== null && sortKeyOf(first, order) === null;
+    const first = rows.find((row) => row !== null) ?? null;
+    const isSuspect = start === 0 && !atEnd && first !== null && sortKeyOf(first, order) === null;
     if (isSuspect && this.believed === 'TOTAL') throw new OrderWeakened(this.reader.source.info.name, 'BY_KEY');
   }
 
@@ -148,7 +148,20 @@ export abstract class SortedStream extends RegistryStream {
   }
 
   protected toEntry(row: CatalogRow, hint: number): Entry {
-    return { ...this.positionOf(row), row, stream: this, hint, relevance: null };
+    // Written out: it is made for every row that is read.
+    return {
+      key: sortKeyOf(row, this.reader.list.order),
+      tier: 0,
+      nameLower: row.nameLower,
+      name: row.name,
+      rank: this.rank,
+      windowStart: 0,
+      score: 0,
+      row,
+      stream: this,
+      hint,
+      relevance: null,
+    };
   }
 
   /** Whether reading one more window would go beyond what one page may scan here. */

@@ -59,8 +59,8 @@ export class TotalStream extends SortedStream {
     return false;
   }
 
-  protected override check(rows: readonly (CatalogRow | null | undefined)[], window: ListWindow): void {
-    if (!this.#asItIs) super.check(rows, window);
+  protected override check(window: ListWindow): void {
+    if (!this.#asItIs) super.check(window);
   }
 
   protected override async relocate(at: number): Promise<number> {

@@ -121,6 +121,15 @@ function keyOfList({ query, criteria }: FacetedList): string {
   return query;
 }
 
-function keyOf(order: TemplateOrder): string {
-  return `${order.field} ${order.direction}`;
+/** One text each: a text that is put together anew is hashed anew at every look-up. */
+function keyOf({ field, direction }: TemplateOrder): string {
+  return direction === 'ASC' ? KEYS_ASCENDING[field] : field;
 }
+
+const KEYS_ASCENDING: Readonly<Record<TemplateOrder['field'], string>> = {
+  RELEVANCE: 'RELEVANCE ASC',
+  POPULARITY: 'POPULARITY ASC',
+  RATING: 'RATING ASC',
+  UPDATED: 'UPDATED ASC',
+  NAME: 'NAME ASC',
+};

@@ -17,7 +17,10 @@ export interface CursorMark {
   /** The rank that the registry had, for when it is gone. */
   readonly rank: number;
   readonly score: number;
-  /** Kept where the name is cut: near there the row is looked for, to read its name again. */
+  /**
+   * Kept where the name is cut: near there the row is looked for, to read its name again. In tier 1 always: where the row's
+   * window starts, which is compared, and which the registry's own hint need not tell.
+   */
   readonly hint: number;
 }
 
@@ -209,7 +212,7 @@ function encodeMark(writer: ByteWriter, mark: CursorMark, detail: Detail): void 
   const isCut = writer.writeText(mark.name, detail.nameBytes);
   writer.writeUint24(mark.registryId);
   writer.writeVarint(Math.max(0, Math.ceil(mark.rank)));
-  if (isCut) writer.writeVarint(mark.hint);
+  if (isCut || mark.tier === 1) writer.writeVarint(mark.hint);
 }
 
 function decodeMark(reader: ByteReader): CursorMark {
@@ -219,7 +222,15 @@ function decodeMark(reader: ByteReader): CursorMark {
   const name = reader.readText();
   const registryId = reader.readUint24();
   const rank = reader.readVarint();
-  return { key, tier, score, name, registryId, rank, hint: name.digest === null ? 0 : reader.readVarint() };
+  return {
+    key,
+    tier,
+    score,
+    name,
+    registryId,
+    rank,
+    hint: name.digest === null && tier === 0 ? 0 : reader.readVarint(),
+  };
 }
 
 /** Floors fall slowly, so most windows have the floor of the one before: runs of equal ones fit where single ones do not. */

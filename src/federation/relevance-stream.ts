@@ -304,6 +304,7 @@ export class RelevanceStream extends RegistryStream {
       name: '',
       rank: this.rank,
       windowStart: window.ordinal,
+      hint: window.start,
       score: forward ? -1 : NO_FLOOR,
     };
   }

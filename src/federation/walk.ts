@@ -71,8 +71,10 @@ export class WalkStart {
     this.#direction = direction;
     this.#forwardCompare = forwardCompare;
     for (const mark of marksOf(state)) {
-      const hint = state?.registries.find((each) => each.registryId === mark.registryId)?.hint ?? 0;
-      this.#positions.set(mark, toPosition(mark, ranks.get(mark.registryId) ?? mark.rank - 0.5, hint));
+      const registry = state?.registries.find((each) => each.registryId === mark.registryId);
+      // A cursor may have had no room for where the registry stands.
+      const windowStart = registry !== undefined && registry.floors.length > 0 ? registry.hint : mark.hint;
+      this.#positions.set(mark, toPosition(mark, ranks.get(mark.registryId) ?? mark.rank - 0.5, windowStart));
     }
     this.mark = this.#positionOf(state?.mark ?? null);
   }

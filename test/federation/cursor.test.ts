@@ -24,10 +24,10 @@ const anyMark: fc.Arbitrary<CursorMark> = fc
     name: fc.string({ unit: 'binary', maxLength: 20 }).map((text) => ({ text, digest: null })),
     registryId: fc.nat(0xffffff),
     rank: fc.nat(99),
-    hint: fc.constant(0),
+    hint: fc.nat(1e9),
     score: fc.integer({ min: -1, max: 65_536 }),
   })
-  .map((mark) => ({ ...mark, score: mark.tier === 1 ? mark.score : 0 }));
+  .map((mark) => (mark.tier === 1 ? mark : { ...mark, score: 0, hint: 0 }));
 
 const anyPlace: fc.Arbitrary<CursorPlace> = fc.oneof(
   fc.constantFrom<CursorPlace>({ type: 'WITH_MARK' }, { type: 'HEAD' }, { type: 'TAIL' }),

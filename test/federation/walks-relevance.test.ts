@@ -185,6 +185,16 @@ describe('results by relevance', () => {
     }
   });
 
+  it('come exactly once where a cursor has no room for the places of all registries', async () => {
+    const counts = Array<number>(100).fill(16);
+    const sources = makeSources(9, counts, { ignoresSort: true });
+    for (const direction of ['FORWARD', 'BACKWARD'] as const) {
+      const federation = federate(sources, { window: 7 });
+      const { names } = await walk(() => federation.viewFor(ANYONE), SEARCH, { sizes: [100, 70], direction });
+      expect([...names].sort()).toEqual(allNames(sources).sort());
+    }
+  });
+
   it('without a query are what is popular, without scores', async () => {
     const sources = makeSources(1, [200, 90], WELL_BEHAVED);
     const view = federate(sources).viewFor(ANYONE);

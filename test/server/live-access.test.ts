@@ -220,6 +220,25 @@ describe.each(BOTH)('an operation over %s', (_, createClient) => {
     expect(view.calls).toEqual([]);
   });
 
+  it('counts as a request of its caller, whichever way it comes', async () => {
+    const server = { secret: SECRET, limits: { requestsPerMinute: 3 } };
+    await using served = await serveFixture({ document: { server } });
+    using client = createClient(served.origin);
+    await collect(client.iterate(WHO));
+    await collect(client.iterate(HEALTH));
+    expect((await served.ask(WHO)).status).toBe(200);
+    expect((await served.ask(WHO)).status).toBe(429);
+    await expect(collect(client.iterate(HEALTH))).rejects.toBeDefined();
+  });
+
+  it('may come from a page that the configuration names, and from no other of another site', async () => {
+    const origin = 'https://portal.example';
+    await using served = await serveFixture({ document: { server: { secret: SECRET, cors: { origins: [origin] } } } });
+    using named = createClient(served.origin, { origin });
+    expect(await collect(named.iterate(HEALTH))).toHaveLength(2);
+    expect(await openSocket(served.origin, { origin: 'https://elsewhere.example' })).toEqual({ status: 403 });
+  });
+
   it('is not told of the schema where introspection is off', async () => {
     await using served = await serveFixture({ document: { server: { secret: SECRET, introspection: false } } });
     using client = createClient(served.origin);

@@ -7,6 +7,7 @@ import { publishingResolvers } from './publishing.ts';
 import { registryResolvers } from './registry.ts';
 import { scalars } from './scalars.ts';
 import { searchResolvers } from './search.ts';
+import { subscriptionResolvers } from './subscription.ts';
 import { templateResolvers } from './template.ts';
 import { viewerResolvers } from './viewer.ts';
 
@@ -21,4 +22,5 @@ export const resolvers = [
   cacheResolvers,
   auditResolvers,
   publishingResolvers,
+  subscriptionResolvers,
 ];

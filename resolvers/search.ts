@@ -31,7 +31,7 @@ const MAX_TIMEOUT_MS = 30_000;
 /** The filter as the client sent it: members may be absent as well as null. */
 type FilterArguments = Partial<Omit<TemplateFilter, 'updatedSinceMs'>> & { readonly updatedSince?: number | null };
 
-interface SearchArguments {
+export interface SearchArguments {
   readonly query?: string | null;
   readonly filter?: FilterArguments | null;
   readonly orderBy?: { readonly field: OrderField; readonly direction?: OrderDirection | null } | null;
@@ -104,7 +104,8 @@ function refuseTogether(field: string, value: unknown, other: string, otherValue
   );
 }
 
-function readSearchRequest(given: SearchArguments, context: RequestContext): SearchRequest {
+/** Throws BadUserInput. */
+export function readSearchRequest(given: SearchArguments, context: RequestContext): SearchRequest {
   const query = checkQuery('query', given.query ?? null);
   return {
     query,

@@ -1,5 +1,6 @@
 /** The gateway: what lasts as long as the process, and the generation that is made of the configuration of the moment. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { ConfigState } from '../resolvers/context.ts';
 import { fingerprintConfig, openAudit, trailSettingsOf } from './audit/open-audit.ts';
@@ -28,6 +29,10 @@ export interface Gateway {
   handle(request: IncomingMessage, response: ServerResponse): void;
   /** The same for the listener of `server.admin`. */
   handleAdmin(request: IncomingMessage, response: ServerResponse): void;
+  /** Takes over a connection that asks for a WebSocket, or refuses it; never throws. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Subscriptions that are open now. */
+  countSubscriptions(): number;
   /**
    * Goes over to another configuration, between two requests. Those under way are answered by the one before. Rejects, and
    * stays as it is, when a registry's credentials cannot be used, or the change cannot be recorded in the audit trail. Call it
@@ -36,7 +41,10 @@ export interface Gateway {
   reload(config: Config): Promise<void>;
   /** Shows in its health from now on. */
   noteConfigState(state: ConfigState): void;
-  /** From now on the gateway says that it is not ready, and closes each connection behind its answer. */
+  /**
+   * From now on the gateway says that it is not ready, closes each connection behind its answer, and says goodbye to its
+   * subscriptions.
+   */
   startDraining(): void;
   /** Stops health checks and cuts the connections to registries. Call it when nothing is in flight any more. */
   close(): Promise<void>;
@@ -114,6 +122,14 @@ class LiveGateway implements Gateway {
   readonly handleAdmin = (request: IncomingMessage, response: ServerResponse): void => {
     this.#current.handleAdmin(request, response);
   };
+
+  readonly handleUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    this.#current.handleUpgrade(request, socket, head);
+  };
+
+  countSubscriptions(): number {
+    return [this.#current, ...this.#retiring].reduce((sum, generation) => sum + generation.countSubscriptions(), 0);
+  }
 
   async reload(config: Config): Promise<void> {
     const next = await openGeneration(config, this.#lasting, this.#state);

@@ -29,6 +29,9 @@ const INTROSPECTION_COST = 100;
 /** Rows of a page when none is asked for (the contract's schema). */
 const DEFAULT_PAGE_SIZE = 20;
 
+/** Fields whose arguments say how large a page is. */
+const PAGED_FIELDS: ReadonlySet<string> = new Set(['Query.search', 'Query.auditEvents', 'Subscription.searchProgress']);
+
 /** The bounds that the resolvers hold for `alternatives`, and for ids and popular templates. */
 const MAX_ALTERNATIVES = 20;
 const MAX_LIST_LENGTH = 100;
@@ -153,8 +156,7 @@ export function measureCost(input: CostInput): number {
     const definition = isObjectType(type) || isInterfaceType(type) ? type.getFields()[name] : undefined;
     const inner = definition && getNamedType(definition.type);
     const coordinate = `${type.name}.${name}`;
-    const isPaged = coordinate === 'Query.search' || coordinate === 'Query.auditEvents';
-    const pageSize = isPaged ? readPageSize(field, input) : outerPageSize;
+    const pageSize = PAGED_FIELDS.has(coordinate) ? readPageSize(field, input) : outerPageSize;
     const { entries, calls } = fieldCost(coordinate, field, pageSize, input);
     if (field.selectionSet === undefined || !isCompositeType(inner)) return calls;
     return calls + entries * (1 + measureSet(field.selectionSet, inner, pageSize));
@@ -168,12 +170,16 @@ function fieldCost(coordinate: string, field: FieldNode, pageSize: number, input
   const { registryCount } = input;
   switch (coordinate) {
     case 'Query.search':
+    case 'Subscription.searchProgress':
       return { entries: 1, calls: countSearchCalls(pageSize, input) };
     case 'TemplateConnection.edges':
     case 'TemplateConnection.nodes':
     case 'AuditEventConnection.edges':
     case 'AuditEventConnection.nodes':
       return { entries: pageSize, calls: 0 };
+    case 'SearchProgress.nodes':
+      // As many as a page from each registry.
+      return { entries: registryCount * pageSize, calls: 0 };
     case 'Query.node':
       return { entries: 1, calls: 1 };
     case 'Query.nodes': {
@@ -189,6 +195,8 @@ function fieldCost(coordinate: string, field: FieldNode, pageSize: number, input
       };
     case 'Query.categories':
       return { entries: ASSUMED_ENTRIES, calls: registryCount };
+    case 'SearchProgress.report':
+    case 'Subscription.registryHealth':
     case 'Query.registries':
     case 'Viewer.registries':
     case 'TemplateCategory.registries':

@@ -125,7 +125,12 @@ async function serveConfig(
     });
   try {
     const { host: address, port } = config.server;
-    const listener = await listen({ host: address, port, handle: gateway.handle });
+    const listener = await listen({
+      host: address,
+      port,
+      handle: gateway.handle,
+      handleUpgrade: gateway.handleUpgrade,
+    });
     const adminListener = await listenForAdmin(config.server.admin, gateway, log);
     // Whoever waits for the line may send a signal the moment it is there.
     const stopped = waitForStop(host, log);

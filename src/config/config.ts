@@ -141,8 +141,9 @@ export interface Config {
     readonly host: string;
     readonly port: number;
     readonly search: SearchConfig;
-    /** `cost`: of one operation. */
-    readonly limits: DocumentLimits & CallerLimits & { readonly cost: number; readonly bodyBytes: number };
+    /** `cost`: of one operation. `subscriptions`: open at one time, of one caller. */
+    readonly limits: DocumentLimits &
+      CallerLimits & { readonly cost: number; readonly bodyBytes: number; readonly subscriptions: number };
     readonly introspection: boolean;
     /** Whether an error of a document names the fields and types that may have been meant. */
     readonly suggestions: boolean;

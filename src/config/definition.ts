@@ -151,6 +151,9 @@ const serverSettings = mapping({
     directives: count({ min: 0, max: 100_000 }).prefault(100),
     tokens: count({ min: 10, max: 1_000_000 }).prefault(5000),
     bodyBytes: size('1mb', MAX_BODY_BYTES),
+    subscriptions: count({ min: 1, max: 1_000_000 })
+      .prefault(100)
+      .meta({ description: 'Open at one time, of one caller; as many WebSockets.' }),
   }).prefault({}),
   introspection: flag(true),
   suggestions: z

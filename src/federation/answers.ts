@@ -68,6 +68,19 @@ export interface SearchResult {
   readonly tookMs: number;
 }
 
+/** One event of a search that is watched: a registry has answered, or, as the last one, the page is made. */
+export interface SearchProgress {
+  /** Null with the result. */
+  readonly report: RegistrySearchReport | null;
+  /** The first matching rows of the registry, a page at most; before anything is collapsed. */
+  readonly nodes: readonly Template[];
+  /** How many registries have answered or failed so far. */
+  readonly answered: number;
+  readonly expected: number;
+  /** Null before the last event. */
+  readonly result: SearchResult | null;
+}
+
 export interface SourceEntry {
   readonly registry: VisibleRegistry;
   readonly version: string;
@@ -116,6 +129,16 @@ export interface FederationView {
   registryNamed(name: string, field: string): VisibleRegistry;
   /** Throws BadUserInput, BadCursor or (for `require`) RegistriesUnavailable; registries that fail are data in the answer. */
   search(request: SearchRequest): Promise<SearchResult>;
+  /**
+   * The same search, told of as it goes on: one event for each registry when it has answered or failed, then one with what
+   * `search` would give. Throws BadUserInput for an unknown registry; what else `search` rejects with is the last read's.
+   */
+  searchProgressively(request: SearchRequest): AsyncIterableIterator<SearchProgress>;
+  /**
+   * The named registries (null: all visible) at once, then each again when its status or the state of one of its circuits
+   * has changed. Throws BadUserInput for an unknown name.
+   */
+  watchHealth(registryNames: readonly string[] | null): AsyncIterableIterator<VisibleRegistry>;
   /**
    * Exact look-up in resolution order, or in `registryName` alone. null: nobody has it. Throws RegistriesUnavailable when a
    * registry that has to be asked first is silent, BadUserInput for an unknown registry, TemplateWithdrawn.

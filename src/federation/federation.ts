@@ -11,6 +11,7 @@ import type {
   FederationView,
   Freshness,
   Publication,
+  SearchProgress,
   SearchResult,
   TemplateSources,
   VisibleRegistry,
@@ -18,10 +19,12 @@ import type {
 import { CallerEngines } from './caller-engines.ts';
 import { compileClaims } from './claims.ts';
 import { FreshnessRecord } from './freshness-record.ts';
+import { type OnHealthChange, watchHealth } from './health-watch.ts';
 import { Learnt } from './learnt.ts';
 import { LookUps } from './look-up.ts';
 import { type PublishingSetting, publishDocument, rehearsePublication } from './publishing.ts';
 import type { SearchEngine } from './search-engine.ts';
+import { streamProgress } from './search-progress.ts';
 import { followTemplateChange } from './template-change.ts';
 import { describeUnknown } from './unknown-registry.ts';
 import type { Usage } from './usage.ts';
@@ -46,6 +49,8 @@ export interface FederationOptions {
   readonly learnt?: Learnt;
   /** Where a publication goes that names no registry; null: nowhere. */
   readonly defaultRegistry?: string | null;
+  /** Tells of changes of the registries' health; nobody does, where it is not said. */
+  readonly onHealthChange?: OnHealthChange;
   /** The wall clock, milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -79,6 +84,7 @@ export function createFederation(options: FederationOptions): Federation {
     catalogLifetimeMs = () => DAY_MS,
     learnt = new Learnt(),
     defaultRegistry = null,
+    onHealthChange = () => () => undefined,
     now = Date.now,
   } = options;
   const parts = { sources, search, secrets, isClaimedElsewhere, learnt, catalogLifetimeMs, readsAhead, usage, now };
@@ -115,6 +121,7 @@ export function createFederation(options: FederationOptions): Federation {
         freshness,
         begun,
         publishing,
+        onHealthChange,
       });
     },
     noteTemplateChange: async (registryName, name) => {
@@ -151,6 +158,7 @@ interface CallerViewParts {
   /** When searches were begun (`performance.now()`), of all views: equal ones are one. */
   readonly begun: WeakMap<Promise<SearchResult>, number>;
   readonly publishing: PublishingSetting & { readonly defaultRegistry: string | null };
+  readonly onHealthChange: OnHealthChange;
 }
 
 class CallerView implements FederationView {
@@ -164,6 +172,7 @@ class CallerView implements FederationView {
   readonly #freshness: FreshnessRecord;
   readonly #begun: CallerViewParts['begun'];
   readonly #publishing: CallerViewParts['publishing'];
+  readonly #onHealthChange: OnHealthChange;
 
   constructor(parts: CallerViewParts) {
     const { registries, engine, lookUps, usage, search, cache, seesAll, freshness, begun } = parts;
@@ -177,6 +186,7 @@ class CallerView implements FederationView {
     this.#freshness = freshness;
     this.#begun = begun;
     this.#publishing = parts.publishing;
+    this.#onHealthChange = parts.onHealthChange;
   }
 
   readFreshness(): Freshness {
@@ -219,13 +229,18 @@ class CallerView implements FederationView {
       : publishDocument(source, document, this.#publishing);
   }
 
-  async search(request: SearchRequest): Promise<SearchResult> {
+  /** Throws BadUserInput. */
+  #registriesAsked(request: SearchRequest): readonly VisibleRegistry[] {
     const { registries, registryTypes } = request.filter;
     for (const name of registries ?? []) this.registryNamed(name, 'filter.registries');
     for (const name of request.require) this.registryNamed(name, 'require');
-    const asked = this.registriesOfTypes(registryTypes).filter(
+    return this.registriesOfTypes(registryTypes).filter(
       ({ source }) => registries === null || registries.includes(source.info.name),
     );
+  }
+
+  async search(request: SearchRequest): Promise<SearchResult> {
+    const asked = this.#registriesAsked(request);
     const startedMs = performance.now();
     const running = this.#engine.search(asked, request);
     const sinceMs = this.#begun.get(running) ?? startedMs;
@@ -233,6 +248,26 @@ class CallerView implements FederationView {
     const result = await running;
     this.#freshness.noteSearch(result, request.collapse, sinceMs);
     return result;
+  }
+
+  searchProgressively(request: SearchRequest): AsyncIterableIterator<SearchProgress> {
+    const asked = this.#registriesAsked(request);
+    const startedMs = performance.now();
+    return streamProgress(asked.length, async (watcher) => {
+      const result = await this.#engine.search(asked, request, watcher);
+      this.#freshness.noteSearch(result, request.collapse, startedMs);
+      return result;
+    });
+  }
+
+  watchHealth(registryNames: readonly string[] | null): AsyncIterableIterator<VisibleRegistry> {
+    return watchHealth(this.#registriesNamed(registryNames), this.#onHealthChange);
+  }
+
+  /** In the order of the names, each once; null: all. Throws BadUserInput. */
+  #registriesNamed(names: readonly string[] | null): readonly VisibleRegistry[] {
+    if (names === null) return this.registries;
+    return [...new Set(names)].map((name) => this.registryNamed(name, 'registries'));
   }
 
   async lookUpTemplate(name: string, version: string | null, registryName: string | null): Promise<Template | null> {
@@ -299,10 +334,7 @@ class CallerView implements FederationView {
   }
 
   async categories(registryNames: readonly string[] | null): Promise<readonly FederatedCategory[]> {
-    const asked =
-      registryNames === null
-        ? this.registries
-        : [...new Set(registryNames)].map((name) => this.registryNamed(name, 'registries'));
+    const asked = this.#registriesNamed(registryNames);
     const answers = await Promise.all(asked.map((registry) => this.#categoriesOf(registry)));
     const failures = answers.flatMap(({ failure }) => (failure === null ? [] : [failure]));
     if (failures.length > 0 && failures.length === asked.length) throw new RegistriesUnavailable(failures);

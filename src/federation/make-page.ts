@@ -6,6 +6,7 @@ import type { NameCatalog } from './name-catalog.ts';
 import type { PageSetting, Participant } from './open-stream.ts';
 import { type IsShown, PageRows } from './page-rows.ts';
 import type { MadePage } from './search-answer.ts';
+import type { OpeningWatch } from './search-progress.ts';
 import { OrderWeakened } from './sorted-stream.ts';
 import type { RegistryStream } from './stream.ts';
 
@@ -16,6 +17,8 @@ export interface PageParts {
   readonly setting: PageSetting;
   readonly collapse: boolean;
   readonly isShown: IsShown;
+  /** Told of each registry as its stream is opened; null: nobody is. */
+  readonly watch: OpeningWatch | null;
   catalogOf(registryName: string): NameCatalog;
 }
 
@@ -67,6 +70,7 @@ async function openAll(participants: readonly Participant[], count: number, open
   let ahead: Promise<PromiseSettledResult<void>[]> | undefined;
   const halfTimeMs = Math.max(0, (opening.mergeContext.deadlineMs - performance.now()) / 2);
   const timer = setTimeout(() => {
+    if (opening.watch?.isGone) return;
     ahead = Promise.allSettled([prepare([...opened], count + 1, opening.mergeContext)]);
   }, halfTimeMs);
   const settled = await openings;
@@ -82,6 +86,7 @@ async function openOne(participant: Participant, opening: Opening): Promise<Regi
   const shared = { catalog, drains, limits: search.drain, deadlineMs, sinceMs };
   opening.sources.push(opening.rows.collapseSource(participant, stream, shared));
   opening.sources.sort((left, right) => left.stream.rank - right.stream.rank);
+  opening.watch?.onOpened(participant, stream);
   return stream;
 }
 

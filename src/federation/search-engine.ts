@@ -20,6 +20,7 @@ import { PageCursors } from './page-cursors.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { compileQuery } from './relevance.ts';
 import { composeResult } from './search-answer.ts';
+import { type SearchWatcher, watchOpenings } from './search-progress.ts';
 import { checkRequired, listQueryOf } from './search-request.ts';
 import type { ListQuery } from './span-reader.ts';
 import type { Direction, RegistryStream, StreamContext } from './stream.ts';
@@ -112,9 +113,14 @@ export class SearchEngine {
 
   /**
    * One page over `registries` (in resolution order: those the caller sees and the request asks for). Throws BadCursor,
-   * BadUserInput for a `require` that is not among them, and RegistriesUnavailable when a required one is silent.
+   * BadUserInput for a `require` that is not among them, and RegistriesUnavailable when a required one is silent;
+   * SearchAbandoned where there is a `watcher` and it has gone.
    */
-  search(registries: readonly VisibleRegistry[], request: SearchRequest): Promise<SearchResult> {
+  search(
+    registries: readonly VisibleRegistry[],
+    request: SearchRequest,
+    watcher: SearchWatcher | null = null,
+  ): Promise<SearchResult> {
     // What is asked of the same registries in the same words while it is being answered has the same answer.
     const key = JSON.stringify([registries.map(({ source, priority }) => [source.info.name, priority]), request]);
     const { direction, cursor } = request.page;
@@ -124,6 +130,8 @@ export class SearchEngine {
         request,
       }));
     }
+    // Whoever joins a search that is under way has missed what was told of it; what registries are asked is shared anyway.
+    if (watcher !== null) return this.#search(registries, request, watcher);
     const running = this.#running.get(key);
     if (running?.result) return running.result;
     const flight: RunningSearch = { result: null };
@@ -154,7 +162,11 @@ export class SearchEngine {
     }
   }
 
-  async #search(registries: readonly VisibleRegistry[], request: SearchRequest): Promise<SearchResult> {
+  async #search(
+    registries: readonly VisibleRegistry[],
+    request: SearchRequest,
+    watcher: SearchWatcher | null = null,
+  ): Promise<SearchResult> {
     const startedMs = performance.now();
     checkRequired(registries, request.require);
     const list = listQueryOf(request);
@@ -183,6 +195,7 @@ export class SearchEngine {
       collapse,
       isShown: (row, registryName) =>
         !this.#isClaimedElsewhere?.(row.name, registryName) && (setting.passes?.(row.template) ?? true),
+      watch: watcher && watchOpenings(watcher, page.count),
       catalogOf: (name) => this.catalogOf(name),
     });
     requireAnswers(made.streams, request.require);

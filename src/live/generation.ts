@@ -3,6 +3,7 @@
  * one to its end: nothing of another configuration gets into its answer.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Config } from '../config/config.ts';
 import { createHandler, type RequestHandler } from '../server/handler.ts';
@@ -69,6 +70,17 @@ export class Generation {
     this.#handler.handleAdmin(request, response);
   }
 
+  /** Takes over a connection that asks for a WebSocket, or refuses it; never throws. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#holders += 1;
+    socket.once('close', this.#release);
+    this.#handler.handleUpgrade(request, socket, head);
+  }
+
+  countSubscriptions(): number {
+    return this.#handler.countSubscriptions();
+  }
+
   /** Begins what goes on beside requests, when `ready` has come. */
   start(ready: Promise<unknown>, onDefect: (error: unknown) => void): void {
     ready.then(() => this.#joined.warmer?.start()).catch(onDefect);
@@ -86,6 +98,7 @@ export class Generation {
   /** Another one has taken over: what is under way is finished, and then all is closed. Resolves when it is. */
   async retire(): Promise<void> {
     const work = this.#joined.warmer?.close();
+    this.#handler.retire();
     this.#isRetired = true;
     if (this.#holders === 0) this.#idle.resolve();
     const timer = setTimeout(() => this.#idle.resolve(), RETIREMENT_MS);

@@ -23,6 +23,7 @@ export function joinRegistries(config: Config, lasting: LastingParts): JoinedReg
   const lifetimes = new Map(config.registries.map(({ name, cache: { catalog } }) => [name, catalog]));
   const federation = createFederation({
     ...{ sources: registries.sources, search, secrets, cache, learnt },
+    onHealthChange: (listener) => registries.onHealthChange(({ registryName }) => listener(registryName)),
     readsAhead: warm !== null,
     usage: warm === null ? null : usage,
     defaultRegistry: config.publish.defaultRegistry,

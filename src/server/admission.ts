@@ -58,6 +58,11 @@ export class Admission {
     }
   }
 
+  /** What stands for whoever sends a request: the caller, or its address where `callerKey` is null. */
+  keyOf(request: IncomingMessage, callerKey: string | null): string {
+    return callerKey ?? this.#addressKey(request);
+  }
+
   #addressKey({ socket, headers }: IncomingMessage): string {
     const forwardedFor = headers['x-forwarded-for'];
     if (forwardedFor !== undefined && this.#trustsNobody) this.#warnOnce();

@@ -73,8 +73,12 @@ function createListenerPlugin(
       // Without one the execution fails by itself, and says which operations there are.
       if (operation === undefined) return;
       const kind = operation.operation;
-      if (!schema.getRootType(kind))
-        throw new BadUserInput('query', `This gateway has no ${kind}; one was sent. Send a query.`);
+      if (kind === 'subscription') {
+        throw new BadUserInput(
+          'query',
+          'A subscription must be sent to /graphql/stream, or over a WebSocket to /graphql; this is for queries and mutations.',
+        );
+      }
       const registryCount = contextValue.view.registries.length;
       const cost = checkCost({
         schema,

@@ -14,6 +14,7 @@ import {
 } from '../domain/errors.ts';
 import { PersistedQueryNotFound } from './persisted-documents.ts';
 import { RequestError } from './request-error.ts';
+import { StreamEnded } from './stream-ended.ts';
 
 /** The codes of this version. */
 type ErrorCode =
@@ -26,6 +27,7 @@ type ErrorCode =
   | 'QUERY_TOO_COMPLEX'
   | 'RATE_LIMITED'
   | 'PERSISTED_QUERY_NOT_FOUND'
+  | 'STREAM_ENDED'
   | 'REGISTRY_ERROR'
   | 'AUDIT_UNAVAILABLE'
   | 'INTERNAL_SERVER_ERROR';
@@ -65,6 +67,7 @@ export function translateError(error: unknown): ClientError | null {
   }
   if (error instanceof Forbidden) return describe('FORBIDDEN', error, {});
   if (error instanceof QueryTooComplex) return describe('QUERY_TOO_COMPLEX', error, {});
+  if (error instanceof StreamEnded) return describe('STREAM_ENDED', error, {});
   if (error instanceof PersistedQueryNotFound) return describe('PERSISTED_QUERY_NOT_FOUND', error, {});
   if (error instanceof AuditUnavailable) return describe('AUDIT_UNAVAILABLE', error, {});
   if (error instanceof TemplateWithdrawn) return describe('WITHDRAWN', error, {});

@@ -56,6 +56,7 @@ const START_SCRIPT = `self.MonacoEnvironment = {
 };
 YogaGraphiQL.renderYogaGraphiQL(document.querySelector('#root'), {
   endpoint: '/graphql',
+  subscriptionsEndpoint: '/graphql/stream',
   title: 'Marketplace gateway',
   defaultQuery: ${JSON.stringify(FIRST_QUERY)},
 });

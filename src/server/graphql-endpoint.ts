@@ -331,13 +331,14 @@ function describeOperation({ operations }: DocumentFacts, operationName: string 
 }
 
 /** A GET is repeated, prefetched and followed from links: it never changes anything. */
-function refuseWrites({ operations }: DocumentFacts, operationName: string | undefined): void {
+export function refuseWrites({ operations }: DocumentFacts, operationName: string | undefined): void {
   const chosen =
     operationName === undefined && operations.size === 1
       ? [...operations.values()][0]
       : operations.get(operationName ?? '');
-  if (chosen === undefined || chosen === 'query') return;
-  throw new RequestError(405, 'method', `A ${chosen} must be sent by POST; it was sent by GET.`, { Allow: 'POST' });
+  // A subscription is Apollo's to refuse, which says where to send it.
+  if (chosen !== 'mutation') return;
+  throw new RequestError(405, 'method', 'A mutation must be sent by POST; it was sent by GET.', { Allow: 'POST' });
 }
 
 async function execute(
@@ -372,11 +373,12 @@ function statusFor(status: number, mediaType: ResponseMediaType): number {
   return status === 400 && mediaType === 'application/json' ? 200 : status;
 }
 
-function answerError(
+/** What answers a request that never became an operation. */
+export function answerError(
   error: unknown,
-  { requestId }: GraphqlExchange,
+  { requestId }: Pick<GraphqlExchange, 'requestId'>,
   mediaType: ResponseMediaType,
-  { log, countOperation }: GraphqlEndpointOptions,
+  { log, countOperation }: Pick<GraphqlEndpointOptions, 'log' | 'countOperation'>,
 ): Answer {
   const known = translateError(error);
   if (known === null) log.error({ requestId, err: error }, 'a GraphQL request failed by a defect');

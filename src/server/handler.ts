@@ -1,6 +1,8 @@
 /** The server without a port: everything between a request and the federation. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
+import type { RequestContext } from '../../resolvers/context.ts';
 import { createAuthenticator } from '../access/authenticate.ts';
 import { requireRole } from '../access/authorize.ts';
 import type { Quota } from '../access/caller-quotas.ts';
@@ -19,6 +21,7 @@ import { createCrossOrigin } from './cross-origin.ts';
 import { FinishedAnswers } from './finished-answers.ts';
 import { createGraphqlEndpoint } from './graphql-endpoint.ts';
 import { createKnownDocuments } from './known-documents.ts';
+import { createLiveEndpoints } from './live-endpoints.ts';
 import { createAdminHandler, createMetricsEndpoint, type WriteMetrics } from './metrics-endpoint.ts';
 import { NO_ERRORS } from './operation-errors.ts';
 import { OperationRecord } from './operation-record.ts';
@@ -54,10 +57,16 @@ export interface RequestHandler {
   handleAdmin(request: IncomingMessage, response: ServerResponse): void;
   /** What is kept of finished answers; null: nothing is. */
   readFinishedAnswers(): Pick<FinishedAnswers, 'count' | 'weightBytes'> | null;
+  /** Takes over a connection that asks for a WebSocket, or refuses it; never throws. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Subscriptions that are open now. */
+  countSubscriptions(): number;
   /** From this moment on no kept answer is given that it concerns, nor kept that was begun before. */
   invalidate(invalidation: CacheInvalidation): void;
-  /** From now on the gateway is not ready, and connections are closed behind their answer. */
+  /** From now on the gateway is not ready, connections are closed behind their answer, and subscriptions get a goodbye. */
   startDraining(): void;
+  /** Another configuration has taken over: subscriptions get a goodbye, so that they begin again there. */
+  retire(): void;
   /** When nothing is in flight here any more. */
   close(): Promise<void>;
 }
@@ -110,10 +119,42 @@ export async function createHandler({
   const countOperationAgain = () => countOperation(NO_ERRORS);
   const recordDenial = (requestId: string) =>
     audit.deny({ detail: 'no valid proof of who calls' }, { actor: ANONYMOUS_ACTOR, requestId });
+  const createContext = (
+    { request, requestId, quota }: { request: IncomingMessage; requestId: string; quota: Quota | null },
+    caller: Caller,
+    record: OperationRecord,
+  ): RequestContext => ({
+    view: viewFor(caller),
+    caller,
+    chargeCost: (cost) => chargeCost(cost, quota, record),
+    requireRole: (role) => requireRoleOnRecord(role, caller, { audit, record, requestId }),
+    requestId,
+    audit: new CallerAudit(audit, caller, requestId),
+    maxPageSize: search.maxPageSize,
+    origin: readOrigin(request),
+    gateway: record,
+    notes: record,
+  });
+  const createRecord = () => new OperationRecord(gateway, countOperationAgain);
+  const checkDocument = createDocumentCheck(limits);
+  const listed = config.server.persistedDocuments && new ListedDocuments(config.server.persistedDocuments);
+  const live = createLiveEndpoints({
+    ...{ admission, crossOrigin, callerKeyOf: (caller) => scopeOf(caller).callerKey },
+    resolveDocument: (sent) => persisted.resolve(sent, listed),
+    ...{ schema, server: config.server, checkDocument, readCredentials, authenticate: authenticateBy },
+    createContext: (of, caller) => {
+      const record = createRecord();
+      const onClosed = () => {
+        if (record.views.length > 0) countViews(audit, caller, record.views);
+      };
+      return { context: createContext(of, caller, record), onClosed };
+    },
+    ...{ recordDenial, log, countOperation },
+  });
   const handle = createRoutes({
     answerGraphql: createGraphqlEndpoint({
       apollo,
-      knowDocument: createKnownDocuments(schema, createDocumentCheck(limits)),
+      knowDocument: createKnownDocuments(schema, checkDocument),
       executePlanned: planned.execute,
       persisted,
       maxBodyBytes: limits.bodyBytes,
@@ -122,26 +163,16 @@ export async function createHandler({
       scopeOf,
       admission,
       crossOrigin,
-      listed: config.server.persistedDocuments && new ListedDocuments(config.server.persistedDocuments),
-      createRecord: () => new OperationRecord(gateway, countOperationAgain),
-      createContext: ({ request, requestId, quota }, caller, record) => ({
-        view: viewFor(caller),
-        caller,
-        chargeCost: (cost) => chargeCost(cost, quota, record),
-        requireRole: (role) => requireRoleOnRecord(role, caller, { audit, record, requestId }),
-        requestId,
-        audit: new CallerAudit(audit, caller, requestId),
-        maxPageSize: search.maxPageSize,
-        origin: readOrigin(request),
-        gateway: record,
-        notes: record,
-      }),
+      listed,
+      createRecord,
+      createContext,
       countViews: (caller, views) => countViews(audit, caller, views),
       recordDenial,
       readOrigin,
       log,
       countOperation,
     }),
+    answerStream: live.answerStream,
     answerWebhook: createWebhookEndpoint({
       registries: config.registries,
       noteTemplateChange,
@@ -174,11 +205,16 @@ export async function createHandler({
     handle,
     handleAdmin: createAdminHandler({ ...readiness, writeMetrics, requests, log }),
     readFinishedAnswers: () => finished,
+    handleUpgrade: live.handleUpgrade,
+    countSubscriptions: live.countOpen,
     invalidate: (invalidation) => finished?.invalidate(invalidation),
     startDraining: () => {
       state.isDraining = true;
+      live.startDraining();
     },
+    retire: live.retire,
     close: async () => {
+      live.close();
       await apollo.stop();
       await tokens?.release();
     },

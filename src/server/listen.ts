@@ -1,6 +1,7 @@
 /** A port that is listened on, and how it is left again. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Server as NetServer } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /** A request's headers, and the whole of it, must have arrived by then: slow senders hold no connection for longer. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -13,6 +14,8 @@ export interface ListenOptions {
   /** 0: any free port. */
   readonly port: number;
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Takes over a connection that asks for another protocol; absent: nobody does, and it is answered as any other. */
+  readonly handleUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
 export interface Listener {
@@ -26,11 +29,20 @@ export interface Listener {
 }
 
 /** Listens. Rejects with the system's error when the address cannot be had. */
-export async function listen({ host, port, handle }: ListenOptions): Promise<Listener> {
+export async function listen({ host, port, handle, handleUpgrade }: ListenOptions): Promise<Listener> {
   const server = createServer(
     { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS },
     handle,
   );
+  // The server forgets connections that were taken over; when it stops they are ours to cut.
+  const upgraded = new Set<Duplex>();
+  if (handleUpgrade !== undefined) {
+    server.on('upgrade', (request, socket, head) => {
+      upgraded.add(socket);
+      socket.once('close', () => upgraded.delete(socket));
+      handleUpgrade(request, socket, head);
+    });
+  }
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(port, host, () => {
       server.off('error', reject);
@@ -44,7 +56,10 @@ export async function listen({ host, port, handle }: ListenOptions): Promise<Lis
     close: (graceMs, idleMs = 0) =>
       new Promise((resolve) => {
         const timers = [
-          setTimeout(() => server.closeAllConnections(), graceMs),
+          setTimeout(() => {
+            server.closeAllConnections();
+            for (const socket of upgraded) socket.destroy();
+          }, graceMs),
           setTimeout(() => server.closeIdleConnections(), idleMs),
         ];
         // The HTTP server's own way to close would begin with the idle connections.

@@ -11,7 +11,9 @@ export type CountOperation = (errors: readonly CountedError[]) => void;
 export const NO_ERRORS: readonly CountedError[] = Object.freeze([]);
 
 /** What clients were told, as it is counted: by code, and by the registries whose failure it is. */
-export function toCounted(errors: readonly GraphQLFormattedError[] | undefined): readonly CountedError[] {
+export function toCounted(
+  errors: readonly Pick<GraphQLFormattedError, 'extensions'>[] | undefined,
+): readonly CountedError[] {
   if (errors === undefined || errors.length === 0) return NO_ERRORS;
   return errors.map(({ extensions }) => {
     const failures: readonly unknown[] = Array.isArray(extensions?.registries) ? extensions.registries : [];

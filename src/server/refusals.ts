@@ -10,6 +10,18 @@ const CHALLENGES: Readonly<Record<Unauthenticated['reason'], string>> = {
   EXPIRED: `${REALM}, error="invalid_token", error_description="The token has expired"`,
 };
 
+/** Why a caller that was let in would not be now; null: it would, or that cannot be told at this moment. */
+export async function findRefusal(authenticate: () => unknown): Promise<Unauthenticated | null> {
+  try {
+    await authenticate();
+    return null;
+  } catch (error) {
+    if (error instanceof Unauthenticated) return error;
+    if (error instanceof IdentityUnavailable) return null;
+    throw error;
+  }
+}
+
 /** Status and headers of the answer to a request that was not let in; null for any other error. */
 export function describeRefusal(
   error: unknown,

@@ -29,6 +29,7 @@ export interface Readiness {
 
 export interface RouteOptions extends Readiness {
   readonly answerGraphql: (exchange: GraphqlExchange) => void;
+  readonly answerStream: (exchange: GraphqlExchange) => void;
   /** Is given what stands behind "/webhooks/". */
   readonly answerWebhook: (request: IncomingMessage, registryName: string, requestId: string) => Promise<Answer>;
   readonly admission: Admission;
@@ -77,6 +78,7 @@ export function createRoutes(options: RouteOptions): (request: IncomingMessage, 
       const preflight = options.crossOrigin.answerPreflight(request);
       if (preflight !== null) sendAnswer(exchange, preflight);
       else if (path === '/graphql') options.answerGraphql(exchange);
+      else if (path === '/graphql/stream') options.answerStream(exchange);
       else {
         const { requestId, trace } = exchange;
         runInScope({ requestId, operationName: null, actor: null, trace: trace?.scope ?? null }, () =>
@@ -92,7 +94,7 @@ export function createRoutes(options: RouteOptions): (request: IncomingMessage, 
 }
 
 function endpointOf(path: string): HttpEndpoint {
-  if (path === '/graphql') return 'graphql';
+  if (path === '/graphql' || path === '/graphql/stream') return 'graphql';
   if (path.startsWith('/content/')) return 'content';
   if (path.startsWith('/webhooks/')) return 'webhooks';
   if (path === '/healthz' || path === '/readyz') return 'health';
@@ -100,7 +102,7 @@ function endpointOf(path: string): HttpEndpoint {
 }
 
 /** A request target may name the whole address (RFC 9112, section 3.2.2); who is meant is what listens here. */
-function readTarget(target = '/'): string {
+export function readTarget(target = '/'): string {
   return target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?#]*(?=[/?]|$)/i, '') || '/';
 }
 
@@ -208,6 +210,8 @@ function answerFailure(error: unknown, requestId: string, log: Logger): Answer {
     case 'QUERY_TOO_COMPLEX':
     case 'PERSISTED_QUERY_NOT_FOUND':
       return errorAnswer(400, code, message);
+    case 'STREAM_ENDED':
+      return errorAnswer(503, code, message);
     case 'INTERNAL_SERVER_ERROR':
       return errorAnswer(500, code, message);
   }

@@ -125,7 +125,7 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
       // Of the record only what one request writes to it.
       'src/audit/request-audit.ts',
       ...['resolvers/', 'src/access/', 'src/domain/', 'src/federation/answers.ts', 'src/config/config.ts'],
-      ...['src/identity/', 'src/telemetry/', 'node:*', 'pino', 'lru-cache'],
+      ...['src/identity/', 'src/telemetry/', 'node:*', 'pino', 'lru-cache', 'graphql-sse', 'graphql-ws', 'ws'],
       ...['graphql', '@apollo/server', '@graphql-tools/schema', '@graphql-yoga/render-graphiql'],
     ],
   },
@@ -141,7 +141,7 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
   {
     area: 'src/gateway.ts',
     promise: 'goes from one configuration to the next, and knows no registry program',
-    may: ['src/', 'resolvers/context.ts', 'node:http', 'pino'],
+    may: ['src/', 'resolvers/context.ts', 'node:http', 'node:stream', 'pino'],
   },
   {
     area: 'src/cli/',

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { createSseClient, createWsClient } from '../server/live-clients.ts';
 
 const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'marketplace-test-'));
@@ -119,6 +120,30 @@ describe('npm start', () => {
     expect((await answer).data).toEqual({ search: { nodes: [{ name: 'late' }] } });
     expect(await exitCode).toBe(0);
     slow.close();
+  });
+
+  it('says goodbye to subscriptions when it is asked to stop, and ends with 0 at once', async () => {
+    const { child, firstLine, exitCode } = start([]);
+    const origin = urlIn(await firstLine).replace(/\/graphql$/, '');
+    using events = createSseClient(origin);
+    const closed: unknown[] = [];
+    using sockets = createWsClient(origin, {}, { onClosed: (...how) => void closed.push(how) });
+    const query = 'subscription { registryHealth(registries: ["official"]) { name } }';
+    const streams = [events.iterate(query), sockets.iterate(query)] as const;
+    for (const stream of streams) {
+      expect((await stream.next()).value).toEqual({ data: { registryHealth: { name: 'official' } } });
+    }
+    const left = streams[1].next().catch((error: unknown) => error);
+    const startedMs = performance.now();
+    child.kill('SIGTERM');
+    let last = await streams[0].next();
+    while (last.value?.errors === undefined) last = await streams[0].next();
+    expect(last.value).toMatchObject({ errors: [{ extensions: { code: 'STREAM_ENDED' } }] });
+    expect((await streams[0].next()).done).toBe(true);
+    await left;
+    expect(closed).toEqual([[1001, 'the gateway is stopping']]);
+    expect(await exitCode).toBe(0);
+    expect(performance.now() - startedMs).toBeLessThan(5000);
   });
 
   it('names every fault of a wrong configuration and ends with 2', async () => {

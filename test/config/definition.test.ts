@@ -12,7 +12,7 @@ import { ConfigFolder, faultsOf } from './folder.ts';
 const EVERY_KEY = `
 server:
   search: { timeout: 2s, maxPageSize: 100, window: 50, scan: 2000, drain: { rows: 10000, requests: 40 } }
-  limits: { depth: 12, cost: 5000, bodyBytes: 1mb }
+  limits: { depth: 12, cost: 5000, bodyBytes: 1mb, subscriptions: 100 }
   introspection: true
   cache: { memory: 64mb, disk: 256mb, warm: 100 }
   secret: "\${MARKETPLACE_SECRET:-0123456789abcdef}"

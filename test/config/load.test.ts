@@ -33,6 +33,7 @@ describe('defaults', () => {
         limits: {
           ...{ depth: 12, cost: 5000, fields: 1000, rootFields: 50, aliases: 100, directives: 100, tokens: 5000 },
           ...{ requestsPerMinute: 600, costPerMinute: 300_000, concurrent: 100, bodyBytes: 1_048_576 },
+          subscriptions: 100,
         },
         suggestions: true,
         persistedDocuments: null,

@@ -41,7 +41,11 @@ export async function serveChanging(
   const logLines: Record<string, unknown>[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void logLines.push(JSON.parse(line)) });
   const gateway = await createGateway(configOf(registries, more), { log });
-  const listener = await listen({ host: '127.0.0.1', port: 0, handle: gateway.handle });
+  const listener = await listen({
+    ...{ host: '127.0.0.1', port: 0 },
+    handle: gateway.handle,
+    handleUpgrade: gateway.handleUpgrade,
+  });
   return {
     origin: listener.origin,
     gateway,

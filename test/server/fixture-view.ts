@@ -5,7 +5,13 @@ import { BadUserInput } from '../../src/domain/errors.ts';
 import type { RegistryHealth, RegistryInfo, RegistryMetrics, RegistrySource } from '../../src/domain/registry.ts';
 import type { SearchRequest } from '../../src/domain/search.ts';
 import type { Template } from '../../src/domain/template.ts';
-import type { FederationView, SearchEdge, SearchResult, VisibleRegistry } from '../../src/federation/answers.ts';
+import type {
+  FederationView,
+  SearchEdge,
+  SearchProgress,
+  SearchResult,
+  VisibleRegistry,
+} from '../../src/federation/answers.ts';
 import { HeldTrail } from '../helpers/held-trail.ts';
 
 const HEALTH: RegistryHealth = {
@@ -174,6 +180,15 @@ export function createFixtureView(replaced: Partial<FederationView> = {}): Fixtu
       searches.push(request);
       return answerSearch(request, registries);
     }),
+    searchProgressively: (request) => {
+      calls.push('searchProgressively');
+      searches.push(request);
+      return progressOf(answerSearch(request, registries));
+    },
+    watchHealth: (names) => {
+      calls.push('watchHealth');
+      return eachOf(names === null ? registries : names.map((name) => registryNamed(name, 'registries')));
+    },
     lookUpTemplate: counted('lookUpTemplate', findTemplate),
     registryOf: (template) => registryNamed(template.registryName, 'registry'),
     sourcesOf: counted('sourcesOf', () => ({
@@ -207,6 +222,21 @@ export function createFixtureView(replaced: Partial<FederationView> = {}): Fixtu
     readFreshness: () => ({ freshUntilMs: 0, registryNames: new Set(), sinceMs: 0 }),
     ...replaced,
   };
+}
+
+/** Every registry's part in the search, then the answer. */
+async function* progressOf(result: SearchResult): AsyncIterableIterator<SearchProgress> {
+  const expected = result.reports.length;
+  for (const [index, report] of result.reports.entries()) {
+    const { name } = report.registry.source.info;
+    const nodes = TEMPLATES.filter(({ registryName }) => registryName === name);
+    yield { report, nodes, answered: index + 1, expected, result: null };
+  }
+  yield { report: null, nodes: [], answered: expected, expected, result };
+}
+
+async function* eachOf<T>(values: readonly T[]): AsyncIterableIterator<T> {
+  yield* values;
 }
 
 function answerSearch(request: SearchRequest, registries: readonly VisibleRegistry[]): SearchResult {

@@ -53,7 +53,11 @@ export async function serveFixture(options: ServeFixtureOptions = {}): Promise<S
     writeMetrics: () => '',
     tracing: null,
   });
-  const listener = await listen({ host: '127.0.0.1', port: 0, handle: handler.handle });
+  const listener = await listen({
+    ...{ host: '127.0.0.1', port: 0 },
+    handle: handler.handle,
+    handleUpgrade: handler.handleUpgrade,
+  });
   return {
     origin: listener.origin,
     logLines,

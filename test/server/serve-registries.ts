@@ -70,7 +70,11 @@ export async function serveRegistries(options: ServeRegistriesOptions): Promise<
   const logLines: Record<string, unknown>[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void logLines.push(JSON.parse(line)) });
   const gateway = await createGateway(config, { log });
-  const listener = await listen({ host: '127.0.0.1', port: 0, handle: gateway.handle });
+  const listener = await listen({
+    ...{ host: '127.0.0.1', port: 0 },
+    handle: gateway.handle,
+    handleUpgrade: gateway.handleUpgrade,
+  });
   const { origin } = listener;
   const { admin } = config.server;
   const adminListener = admin === null ? null : await listen({ ...admin, handle: gateway.handleAdmin });

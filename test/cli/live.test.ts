@@ -10,8 +10,11 @@ import { createAsk } from '../server/ask.ts';
 /** On a machine that is busy with other things too, a registry is no slower than its limits. */
 const PATIENT = { timeouts: { search: '20s' }, circuit: { volumeThreshold: 1000 } };
 
+/** Clients of one address ask as often as they can. */
+const UNLIMITED = { requestsPerMinute: 'off', costPerMinute: 'off' };
+
 const configOf = (registries: Readonly<Record<string, FaultyRegistry>>, server: object = {}) => ({
-  server: { cache: { disk: 'off', warm: 'off' }, search: { timeout: '20s' }, ...server },
+  server: { cache: { disk: 'off', warm: 'off' }, search: { timeout: '20s' }, limits: UNLIMITED, ...server },
   registries: Object.entries(registries).map(([name, { url }]) => ({ name, type: 'official', url, ...PATIENT })),
 });
 

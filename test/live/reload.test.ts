@@ -161,6 +161,46 @@ describe('another configuration', () => {
     expect(stays.connectionsMade).toBe(made);
   });
 
+  it('opens a registry anew that is called in another way, and goes on with what was counted of it', async () => {
+    await using registry = await startFaultyRegistry({ rows: rowsOf('one', 3) });
+    await using served = await serveChanging([membersOf('one', registry)]);
+    const counts = '{ registry(name: "one") { metrics { requests } } }';
+    await served.ask(SEARCH, { first: 10, query: 'a' });
+    const made = registry.connectionsMade;
+    await served.reload([membersOf('one', registry, { timeouts: { search: '18s' } })]);
+    await served.ask(SEARCH, { first: 10, query: 'b' });
+    expect(registry.connectionsMade).toBeGreaterThan(made);
+    expect((await served.ask(counts)).data).toEqual({ registry: { metrics: { requests: 2 } } });
+    await served.reload([membersOf('one', registry, { credentials: { type: 'token', token: 'another' } })]);
+    registry.forgetArrivals();
+    await served.ask(SEARCH, { first: 10, query: 'b' });
+    // What was answered to other credentials is nobody else's.
+    expect(registry.arrivalsAt()).toMatchObject([{ headers: { authorization: 'Bearer another' } }]);
+  });
+
+  it('leaves nothing behind of those that it replaces, however many come', async () => {
+    await using one = await startFaultyRegistry({ rows: rowsOf('one', 3) });
+    await using two = await startFaultyRegistry({ rows: rowsOf('two', 3) });
+    const checked = { health: { interval: '1h' } };
+    const configurations = [
+      [membersOf('one', one, checked)],
+      [membersOf('two', two, checked), membersOf('one', one, { ...checked, timeouts: { search: '19s' } })],
+    ];
+    await using served = await serveChanging(configurations[0] ?? []);
+    const countTimers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const change = async (round: number) => {
+      await served.reload(configurations[round % 2] ?? []);
+      await served.ask(SEARCH, { first: 10, query: String(round) });
+    };
+    for (let round = 1; round <= 4; round += 1) await change(round);
+    await expect.poll(() => two.openConnections).toBe(0);
+    const [timers, connections] = [countTimers(), one.openConnections];
+    for (let round = 1; round <= 40; round += 1) await change(round);
+    await expect.poll(() => two.openConnections, { timeout: 15_000 }).toBe(0);
+    await expect.poll(() => one.openConnections, { timeout: 15_000 }).toBeLessThanOrEqual(connections + 1);
+    await expect.poll(countTimers, { timeout: 15_000 }).toBeLessThan(timers + 10);
+  }, 30_000);
+
   it('goes on with a walk: what stays comes exactly once, what comes joins behind, what leaves is gone', async () => {
     await using stays = await startFaultyRegistry({ rows: rowsOf('stays', 60) });
     await using leaves = await startFaultyRegistry({ rows: rowsOf('leaves', 60) });

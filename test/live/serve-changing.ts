@@ -25,6 +25,7 @@ export function configOf(registries: readonly RegistryMembers[], more: Record<st
       secret: 'for tests alone: 0123456789abcdef0123456789abcdef',
       cache: { disk: 'off', warm: 'off' },
       search: { timeout: '20s' },
+      limits: { requestsPerMinute: 'off', costPerMinute: 'off' },
       ...(more.server as Record<string, unknown> | undefined),
     },
     registries: registries.map((members) => ({

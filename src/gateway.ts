@@ -3,9 +3,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { ConfigState } from '../resolvers/context.ts';
 import { fingerprintConfig, openAudit, trailSettingsOf } from './audit/open-audit.ts';
+import type { EventBus } from './cluster/event-bus.ts';
 import type { Config } from './config/config.ts';
 import { GATEWAY_ACTOR } from './domain/audit.ts';
 import type { WarmedFederation } from './federation/warming.ts';
+import { listChanges } from './live/config-change.ts';
 import { type Generation, openGeneration } from './live/generation.ts';
 import { joinRegistries } from './live/join-registries.ts';
 import { openLastingParts, type ServingParts } from './live/lasting-parts.ts';
@@ -46,6 +48,8 @@ export interface GatewayOverrides {
   readonly tracing?: Tracing | null;
   /** What the process uses, for metrics; null: they do not tell. */
   readonly readProcess?: (() => ProcessUsage) | null;
+  /** Other processes of this gateway on this machine; null: there are none. */
+  readonly siblings?: EventBus | null;
 }
 
 /**
@@ -54,7 +58,7 @@ export interface GatewayOverrides {
  */
 export async function createGateway(
   config: Config,
-  { log, tracing = null, readProcess = null }: GatewayOverrides,
+  { log, tracing = null, readProcess = null, siblings = null }: GatewayOverrides,
 ): Promise<Gateway> {
   const audit = await openAudit(config, log);
   const { trail } = audit;
@@ -62,9 +66,10 @@ export async function createGateway(
     const entry = { action: 'credentials.use', registryName, outcome: 'SUCCEEDED' } as const;
     trail.count(entry, readScope()?.actor ?? GATEWAY_ACTOR);
   };
-  const lasting = { ...openLastingParts(config, log, tracing, noteCredentials), audit: trail };
+  const lasting = { ...openLastingParts(config, log, tracing, siblings, noteCredentials), audit: trail };
   const state = createServerState(() => lasting.cluster?.readState() ?? null, readProcess);
-  const closeCounts = await openCounts(config, { storage: audit.storage, metrics: state.metrics, log });
+  const counted = { storage: audit.storage, metrics: state.metrics, log, hasSiblings: siblings !== null };
+  const closeCounts = await openCounts(config, counted);
   const close = async () => {
     await lasting.close();
     await closeCounts();
@@ -111,14 +116,14 @@ class LiveGateway implements Gateway {
   async reload(config: Config): Promise<void> {
     const next = await openGeneration(config, this.#lasting, this.#state);
     const { audit } = this.#lasting;
+    const previous = this.#current;
     try {
-      await audit.noteConfiguration(fingerprintConfig(config));
+      await audit.noteConfiguration(fingerprintConfig(config), listChanges(previous.config, config));
     } catch (error) {
       await next.close();
       throw error;
     }
     audit.use(trailSettingsOf(config));
-    const previous = this.#current;
     this.#forgetGone(previous.config, config);
     this.#current = next;
     this.#start(next);

@@ -75,9 +75,9 @@ async function checkAnchor(storage: Storage, trail: StoredTrail, path: string | 
  * Stands for a configuration, and tells nothing of the secrets in it: whoever knows all but a weak one must not find that out
  * by trying. What differs from process to process of one gateway is left out.
  */
-export function fingerprintConfig({ server, registries, auth, audit }: Config): string {
+export function fingerprintConfig({ server, registries, publish, auth, audit }: Config): string {
   const { host, port, ...shared } = server;
   const key = hkdfSync('sha256', server.secrets[0] ?? '', '', 'marketplace configuration', 32);
-  const text = JSON.stringify({ server: shared, registries, auth, audit });
+  const text = JSON.stringify({ server: shared, registries, publish, auth, audit });
   return createHmac('sha256', new Uint8Array(key)).update(text).digest('hex').slice(0, 32);
 }

@@ -164,12 +164,16 @@ export class StoredTrail implements AuditTrail {
     await this.#writeAnchor();
   }
 
-  /** Records that the gateway runs with another configuration than the one that was recorded last. Throws AuditUnavailable. */
-  async noteConfiguration(fingerprint: string): Promise<void> {
-    const detail = `fingerprint ${fingerprint}`;
+  /**
+   * Records that the gateway runs with another configuration than the one that was recorded last; `changes` says what is other,
+   * where that is known. Throws AuditUnavailable.
+   */
+  async noteConfiguration(fingerprint: string, changes: readonly string[] = []): Promise<void> {
+    const mark = `fingerprint ${fingerprint}`;
+    const detail = [mark, ...changes].join('; ');
     const newest = { ...ALL_EVENTS, action: 'configuration.change' };
     const { events } = await this.#read({ criteria: newest, first: 1, after: null, registryNames: null });
-    if (events[0]?.detail === detail) return;
+    if (events[0]?.detail?.startsWith(mark)) return;
     const entry = { action: 'configuration.change', outcome: 'SUCCEEDED', detail } as const;
     await this.append(entry, { actor: GATEWAY_ACTOR, requestId: null });
   }

@@ -27,6 +27,8 @@ export interface AnswerCacheOptions {
   readonly disk: { readonly path: string; readonly maxBytes: number } | null;
   /** Where other processes keep theirs; null: there are none. */
   readonly shared?: SharedPlace | null;
+  /** Tells other caches, which share nothing with this one, of an invalidation; resolves when they know. */
+  readonly tellOthers?: ((invalidation: CacheInvalidation) => Promise<void>) | null;
   readonly log: CacheLog;
   /** Stands for that of this process. */
   readonly readUtilization?: ReadUtilization;
@@ -50,6 +52,7 @@ export interface CacheUsage {
 export class AnswerCache {
   /** What other processes of this gateway have asked for and ask; null: there are none. */
   readonly shared: SharedTier | null;
+  readonly #tellOthers: ((invalidation: CacheInvalidation) => Promise<void>) | null;
   readonly #slabs = new Slabs();
   readonly #memory: MemoryTier;
   readonly #persistent: PersistentTier | null;
@@ -58,7 +61,8 @@ export class AnswerCache {
   #sweeping: Promise<void> = Promise.resolve();
 
   /** Opens the file. Never throws: without a file it is a cache in memory. */
-  constructor({ memoryBytes, disk, shared = null, log, readUtilization }: AnswerCacheOptions) {
+  constructor({ memoryBytes, disk, shared = null, tellOthers = null, log, readUtilization }: AnswerCacheOptions) {
+    this.#tellOthers = tellOthers;
     this.#quiet = new QuietTime(
       (quietSeconds) => this.#tidy(quietSeconds),
       readUtilization ?? ((since) => performance.eventLoopUtilization(since)),
@@ -175,10 +179,15 @@ export class AnswerCache {
    */
   async invalidate(invalidation: CacheInvalidation): Promise<number> {
     const swept = this.#apply(invalidation, Date.now());
-    const told = this.shared?.tell(invalidation, this.epoch);
+    const told = Promise.all([this.shared?.tell(invalidation, this.epoch), this.#tellOthers?.(invalidation)]);
     const removed = await swept;
     await told;
     return removed;
+  }
+
+  /** Follows an invalidation that another cache has told of. */
+  async followInvalidation(invalidation: CacheInvalidation): Promise<void> {
+    await this.#apply(invalidation, Date.now());
   }
 
   /** Calls the listener for each invalidation, at once. Gives the function that ends it. */

@@ -34,9 +34,18 @@ function createProgram(host: Host, setExitCode: (code: number) => void): Command
   program
     .command('serve')
     .description('start the gateway; MARKETPLACE_CONFIG names its configuration, without it there are demo registries')
-    .action(async () => {
+    .option('--profile <name>', 'the profile of the configuration that is used (MARKETPLACE_PROFILE)')
+    .option(
+      '--workers <number>',
+      'processes that serve at one address, for machines with many cores (MARKETPLACE_WORKERS)',
+    )
+    .action(async ({ profile, workers }: { readonly profile?: string; readonly workers?: string }) => {
       const { serve } = await import('./serve.ts');
-      setExitCode(await serve(host));
+      const chosen = {
+        ...(profile !== undefined && { MARKETPLACE_PROFILE: profile }),
+        ...(workers !== undefined && { MARKETPLACE_WORKERS: workers }),
+      };
+      setExitCode(await serve({ ...host, environment: { ...host.environment, ...chosen } }));
     });
   program
     .command('registry')

@@ -1,6 +1,7 @@
 /** `marketplace serve`: the gateway as a server, until it is asked to stop. */
 import { destination, type Logger } from 'pino';
 import packageJson from '../../package.json' with { type: 'json' };
+import { WorkerBus, type WorkerChannel } from '../cluster/worker-bus.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigFaults } from '../config/faults.ts';
 import { demoConfig } from '../config/load.ts';
@@ -8,10 +9,12 @@ import { listSecrets } from '../config/secrets.ts';
 import { createGateway, type Gateway } from '../gateway.ts';
 import { ConfigSource } from '../live/config-source.ts';
 import { Reloader } from '../live/reloader.ts';
+import { shareLimits } from '../live/share-limits.ts';
 import { type Listener, listen } from '../server/listen.ts';
 import { createLogger, SecretMask } from '../telemetry/logger.ts';
 import { openTracing } from '../telemetry/tracing.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, type Host } from './host.ts';
+import { describeListening, openOwnChannel, runWorkers } from './workers.ts';
 
 /** How long what is in flight may take after a signal to stop (the contract's commands). */
 const DRAIN_MS = 10_000;
@@ -32,6 +35,7 @@ interface Setup {
 
 /** Serves until the host says stop. Gives the exit code: 0 stopped, 1 failed, 2 the configuration is wrong. */
 export async function serve(host: Host): Promise<number> {
+  const channel = openOwnChannel();
   // From here on: whoever sends the signal early must not end the process by it.
   const reload = new ReloadSignal(host);
   let setup: Setup;
@@ -42,7 +46,15 @@ export async function serve(host: Host): Promise<number> {
     return error instanceof ConfigFaults ? EXIT_USAGE : EXIT_FAILED;
   }
   try {
-    return await serveConfig(setup, host, reload);
+    const { config } = setup;
+    if (config.workers === 1 || channel !== null) return await serveConfig(setup, host, reload, channel);
+    if (setup.source === null) {
+      host.printErrorLine(
+        'Workers must have a configuration file, so that all serve the same. Set MARKETPLACE_CONFIG.',
+      );
+      return EXIT_USAGE;
+    }
+    return await runWorkers({ count: config.workers, host, log: openLog(config).log });
   } catch (error) {
     host.printErrorLine(describeStartFailure(error, setup.config));
     return EXIT_FAILED;
@@ -78,18 +90,32 @@ async function prepare(environment: Host['environment']): Promise<Setup> {
   }
 }
 
-async function serveConfig({ config, source }: Setup, host: Host, reload: ReloadSignal): Promise<number> {
+function openLog(config: Config) {
   const mask = new SecretMask();
   mask.hide(listSecrets(config));
-  const log = createLogger({ level: config.logLevel, destination: destination(LOG_DESCRIPTOR), mask });
+  return { mask, log: createLogger({ level: config.logLevel, destination: destination(LOG_DESCRIPTOR), mask }) };
+}
+
+/** `channel`: to the process that has started this one as one of several; null: it is the only one. */
+async function serveConfig(
+  { config: whole, source }: Setup,
+  host: Host,
+  reload: ReloadSignal,
+  channel: WorkerChannel | null,
+): Promise<number> {
+  const config = toOwnConfig(whole);
+  const { log, mask } = openLog(config);
   const warn = (message: string) => log.warn(message);
   const tracing = await openTracing({ environment: host.environment, version: packageJson.version, warn });
-  const gateway = await createGateway(config, { log, tracing, readProcess: host.watchProcess?.() ?? null });
+  const gateway = await createGateway(config, {
+    ...{ log, tracing, siblings: channel && new WorkerBus(channel) },
+    readProcess: host.watchProcess?.() ?? null,
+  });
   const reloader =
     source &&
     new Reloader({
       started: config,
-      read: () => source.read(),
+      read: () => toOwnConfig(source.read()),
       apply: (next) => {
         mask.hide(listSecrets(next));
         return gateway.reload(next);
@@ -108,7 +134,8 @@ async function serveConfig({ config, source }: Setup, host: Host, reload: Reload
       reload.listen(() => void reloader.request());
       source?.onChange(() => void reloader.request());
     }
-    host.printLine(`The marketplace gateway answers at ${listener.origin}/graphql`);
+    if (channel !== null) channel.send(describeListening(listener.origin));
+    else host.printLine(`The marketplace gateway answers at ${listener.origin}/graphql`);
     await stopped;
     await reloader?.close();
     gateway.startDraining();
@@ -120,6 +147,11 @@ async function serveConfig({ config, source }: Setup, host: Host, reload: Reload
     await tracing?.close();
   }
   return EXIT_DONE;
+}
+
+/** What is this process's of the limits of all workers; by Redis they know of each other's calls. */
+function toOwnConfig(config: Config): Config {
+  return config.redisUrl === null ? shareLimits(config, config.workers) : config;
 }
 
 /** The signal to read the configuration again, which may come before there is anybody to heed it. */

@@ -6,6 +6,10 @@ import { openRedis, readList, readNumber, readText, Script } from './redis-clien
 const BEAT_MS = 500;
 /** Slower than this the server is no help to a request. */
 const FAST_MS = 75;
+/** So many answers that come too late in a row end its use: one alone may be this machine's fault. */
+const MOST_LATE = 3;
+/** What was found slow is looked at again so soon. */
+const SOON_MS = 100;
 /** A process that was not heard of for so long is gone. */
 const PRESENCE_MS = 3_000;
 /** Before the first word of the others: whoever gives a shared server has two processes at least. */
@@ -62,8 +66,8 @@ return {state[1], state[2], state[3], string.format('%.0f', now), redis.call('ZC
 
 /**
  * The connection of one process to the Redis server that it shares with the others. It knows whether the server can be used
- * now, so that nobody has to find that out by waiting: the first call that is too slow ends its use, and what brings it back
- * is the link's own beat, beside all requests.
+ * now, so that nobody has to find that out by waiting: a few answers that come too late end its use, and what brings it back is
+ * the link's own beat, beside all requests.
  */
 export class RedisLink {
   readonly replicaId = randomUUID();
@@ -80,6 +84,7 @@ export class RedisLink {
   #replicas = UNKNOWN_REPLICAS;
   #clockOffsetMs = 0;
   #runId: string | null = null;
+  #late = 0;
   #timer: NodeJS.Timeout | null = null;
   #beating: Promise<void> | null = null;
   #isClosed = false;
@@ -152,8 +157,8 @@ export class RedisLink {
   }
 
   /**
-   * Runs a command for a request's sake. null: the server is not to be used now, or was too slow; then it is not used again until
-   * a beat finds it fast. Never rejects, and never takes longer than `FAST_MS` and a moment.
+   * Runs a command for a request's sake. null: the server is not to be used now, or was too slow; after a few of these it is
+   * not used again until a beat finds it fast. Never rejects, and never takes longer than `FAST_MS` and a moment.
    */
   async attempt<T>(work: (client: Redis) => Promise<T>): Promise<T | null> {
     if (this.#state !== 'UP') return null;
@@ -163,8 +168,12 @@ export class RedisLink {
     });
     try {
       const result = await Promise.race([work(this.#commands), tooLate]);
-      if (result !== 'LATE') return result;
-      this.#enter('SLOW', 'it took too long to answer');
+      if (result !== 'LATE') {
+        this.#late = 0;
+        return result;
+      }
+      this.#late += 1;
+      if (this.#late >= MOST_LATE) this.#enter('SLOW', 'it took too long to answer');
       return null;
     } catch (error) {
       this.#noteFailure(error);
@@ -184,12 +193,16 @@ export class RedisLink {
   beat(): Promise<void> {
     this.#beating ??= this.#beatOnce().finally(() => {
       this.#beating = null;
-      if (this.#isClosed) return;
-      if (this.#timer !== null) clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => void this.beat(), BEAT_MS);
-      this.#timer.unref();
+      this.#beatIn(BEAT_MS);
     });
     return this.#beating;
+  }
+
+  #beatIn(waitMs: number): void {
+    if (this.#isClosed) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.beat(), waitMs);
+    this.#timer.unref();
   }
 
   async close(): Promise<void> {
@@ -242,6 +255,8 @@ export class RedisLink {
     if (state === this.#state || this.#isClosed) return;
     this.#state = state;
     this.#sinceMs = Date.now();
+    this.#late = 0;
+    if (state === 'SLOW') this.#beatIn(SOON_MS);
     if (state === 'UP') this.#log.info({ replicas: this.#replicas }, 'the shared store is in use');
     else this.#log.warn({ state, reason }, 'the shared store is not in use; the gateway goes on by itself');
     for (const listen of this.#onState) listen();

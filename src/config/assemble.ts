@@ -66,6 +66,7 @@ export function assembleConfig(
     storage,
     audit: { retention: document.audit.retention === 'off' ? null : document.audit.retention },
     logLevel: settings.logLevel,
+    workers: settings.workers,
   });
 }
 

@@ -192,4 +192,6 @@ export interface Config {
   /** `retention`: how long events are kept, at least; null: for ever. */
   readonly audit: { readonly retention: number | null };
   readonly logLevel: string;
+  /** Processes that serve at one address; what is said of limits holds for all of them together. */
+  readonly workers: number;
 }

@@ -29,6 +29,8 @@ const MAX_BODY_BYTES = 64 * 1024 * 1024;
 /** More would be a mistake, not a cache. */
 const MAX_CACHE_BYTES = 64 * 1024 * 1024 * 1024;
 
+export const PROFILE_PATTERN = /^[a-z0-9][a-z0-9-]*$/;
+
 export const UNSUPPORTED = 'left out: it is not supported by this version';
 
 function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
@@ -411,7 +413,12 @@ export const definition = mapping({
     jwt: jwt.optional().meta({ description: 'Lets callers sign in by tokens (JWT) that an issuer signs.' }),
   }).prefault({}),
   policy: unsupported(),
-  profiles: unsupported(),
+  profiles: z
+    .record(z.string().regex(PROFILE_PATTERN), z.looseObject({}, { error: 'a mapping of keys to values' }), {
+      error: 'a mapping of names (a-z, 0-9 and -) to what is laid over the rest',
+    })
+    .optional()
+    .meta({ description: 'What is laid over the rest in certain surroundings, chosen by MARKETPLACE_PROFILE.' }),
 });
 
 export type ConfigDocument = z.output<typeof definition>;

@@ -13,6 +13,8 @@ export interface Place {
   readonly key: Position;
   /** Of the value; the key's for a mapping or a list, whose value begins on another line. */
   readonly value: Position;
+  /** The path by which it stands in the file, where it was laid over another. */
+  readonly origin?: KeyPath;
 }
 
 /** What a fault says; the rest of it follows from the document and the path. */
@@ -39,6 +41,8 @@ export class SourceDocument {
   readonly interpolated = new Map<string, string>();
   /** Texts whose `${...}` could not be filled in: already faults, so whatever else is wrong with them is not. */
   readonly unresolved = new Set<string>();
+  /** Why those could not be, by the same ids. */
+  readonly unfilled = new Map<string, { readonly path: KeyPath; readonly faults: readonly ConfigFault[] }>();
   /** Variables that the document reads, set or not. */
   readonly variables = new Set<string>();
   /** Other files that were read for it, or could not be; absolute paths. */
@@ -62,6 +66,15 @@ export class SourceDocument {
     if (last !== undefined && typeof parent === 'object' && parent !== null) Reflect.set(parent, last, value);
   }
 
+  /** Puts a value at a path, whose parent exists; the key need not. */
+  putAt(path: KeyPath, value: unknown): void {
+    const parent = this.valueAt(path.slice(0, -1));
+    const last = path.at(-1);
+    if (last === undefined || typeof parent !== 'object' || parent === null) return;
+    // Defined, not assigned: a key named __proto__ is a key like any other.
+    Object.defineProperty(parent, last, { value, enumerable: true, writable: true, configurable: true });
+  }
+
   /** The fault at a path; null where the value could not even be filled in, which is a fault already. */
   complain(path: KeyPath, complaint: Complaint): ConfigFault | null {
     const id = placeId(path);
@@ -78,7 +91,8 @@ export class SourceDocument {
       const place = this.places.get(placeId(path.slice(0, length)));
       if (place === undefined) continue;
       const { line, column } = length === path.length && !atKey ? place.value : place.key;
-      return { source: this.source, line, column, key: formatKeyPath(path) };
+      const key = formatKeyPath([...(place.origin ?? path.slice(0, length)), ...path.slice(length)]);
+      return { source: this.source, line, column, key };
     }
     return { source: this.source, line: null, column: null, key: formatKeyPath(path) };
   }

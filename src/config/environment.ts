@@ -15,6 +15,10 @@ export interface EnvironmentSettings {
   /** Absolute. */
   readonly dataDirectory: string;
   readonly logLevel: string;
+  /** Processes that serve at one address. */
+  readonly workers: number;
+  /** Of the configuration's profiles; null: none is chosen. */
+  readonly profile: string | null;
   /** Where processes share; null: this is the only one. */
   readonly redisUrl: string | null;
   /** As DATABASE_URL says; null: it says nothing. */
@@ -22,13 +26,22 @@ export interface EnvironmentSettings {
 }
 
 /** MARKETPLACE_GATEWAY is for commands that ask a gateway; what loads a configuration has no use for it. */
-const KNOWN = ['MARKETPLACE_CONFIG', 'MARKETPLACE_DATA', 'MARKETPLACE_GATEWAY', 'MARKETPLACE_SECRET'];
+const KNOWN = [
+  'MARKETPLACE_CONFIG',
+  'MARKETPLACE_DATA',
+  'MARKETPLACE_GATEWAY',
+  'MARKETPLACE_PROFILE',
+  'MARKETPLACE_SECRET',
+  'MARKETPLACE_WORKERS',
+];
+/** More than there are cores of one machine that they would use. */
+const MAX_WORKERS = 256;
 /** As pino knows them. */
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /**
- * Reads PORT, HOST, MARKETPLACE_DATA, REDIS_URL, DATABASE_URL and LOG_LEVEL, and finds what has no meaning. An empty variable
- * counts as absent.
+ * Reads PORT, HOST, MARKETPLACE_DATA, MARKETPLACE_PROFILE, MARKETPLACE_WORKERS, REDIS_URL, DATABASE_URL and LOG_LEVEL, and
+ * finds what has no meaning. An empty variable counts as absent.
  *
  * @param referenced the variables that the configuration reads by `${...}`; those may have any name.
  * @param workingDirectory where a relative data directory starts.
@@ -62,8 +75,14 @@ export function readEnvironment(
   const databaseUrl = read('DATABASE_URL');
   const storage = databaseUrl === null ? null : parseDatabaseUrl(databaseUrl, workingDirectory);
   if (databaseUrl !== null && storage === null) faults.push(faultOf('DATABASE_URL', DATABASE_FORMS));
+  const workers = read('MARKETPLACE_WORKERS') ?? '1';
+  if (!/^[1-9]\d{0,2}$/.test(workers) || Number(workers) > MAX_WORKERS) {
+    faults.push(faultOf('MARKETPLACE_WORKERS', `a whole number from 1 to ${MAX_WORKERS}`, quoteShort(workers)));
+  }
+  const profile = read('MARKETPLACE_PROFILE');
   const dataDirectory = resolve(workingDirectory, read('MARKETPLACE_DATA') ?? '.marketplace');
-  return { settings: { host, port: Number(port), dataDirectory, logLevel, redisUrl, storage }, faults };
+  const places = { dataDirectory, redisUrl, storage };
+  return { settings: { host, port: Number(port), ...places, logLevel, profile, workers: Number(workers) }, faults };
 }
 
 function findUnknown(environment: Environment, referenced: ReadonlySet<string>): ConfigFault[] {

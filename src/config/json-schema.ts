@@ -1,6 +1,6 @@
 /** The JSON Schema of the configuration file, for editors, from the definition that the gateway itself checks by. */
 import * as z from 'zod';
-import { definition } from './definition.ts';
+import { definition, PROFILE_PATTERN } from './definition.ts';
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 
@@ -19,7 +19,36 @@ export function makeJsonSchema(): object {
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
     },
   });
-  return { ...schema, title: 'Configuration of the marketplace gateway' };
+  return describeProfiles({ ...schema, title: 'Configuration of the marketplace gateway' });
+}
+
+/** A profile may have whatever the document has, in part: nothing is required of it, and nothing filled in. */
+function describeProfiles(schema: JsonSchema): object {
+  const { profiles, ...rest } = schema.properties ?? {};
+  if (typeof profiles !== 'object') return schema;
+  const profile = makePartial({ type: 'object', properties: rest, additionalProperties: false });
+  const { registries } = profile.properties ?? {};
+  if (typeof registries === 'object' && !Array.isArray(registries.items) && typeof registries.items === 'object') {
+    // Each is merged into the one of its name.
+    registries.items = { ...makePartial(registries.items), required: ['name'] };
+  }
+  const names = { propertyNames: { type: 'string', pattern: PROFILE_PATTERN.source } as const };
+  return { ...schema, properties: { ...rest, profiles: { ...profiles, ...names, additionalProperties: profile } } };
+}
+
+/** Mappings are merged; lists come whole. */
+function makePartial(schema: JsonSchema): JsonSchema {
+  const { required: _, default: __, ...partial } = schema;
+  if (partial.anyOf !== undefined) partial.anyOf = partial.anyOf.map(makePartial);
+  if (partial.oneOf !== undefined) partial.anyOf = partial.oneOf.map(makePartial);
+  delete partial.oneOf;
+  const { properties } = partial;
+  if (properties === undefined) return partial;
+  const members = Object.entries(properties).map(([key, member]) => [
+    key,
+    typeof member === 'object' ? makePartial(member) : member,
+  ]);
+  return { ...partial, properties: Object.fromEntries(members) };
 }
 
 function takesReference(schema: JsonSchema, path: readonly (string | number)[]): boolean {

@@ -13,6 +13,7 @@ import { readEnvironment } from './environment.ts';
 import type { ConfigFault } from './faults.ts';
 import { ConfigFaults } from './faults.ts';
 import { readNamedFiles, readText } from './files.ts';
+import { applyProfile, listUnfilled } from './profiles.ts';
 import { loadOrCreateSecret } from './secret.ts';
 import { validateDocument } from './validate.ts';
 import { readYaml } from './yaml.ts';
@@ -107,10 +108,13 @@ function buildConfig(
   dataDirectory?: string,
   isHeld = false,
 ): Config {
+  const profileFaults = applyProfile(document, environment.settings.profile);
   const validation = validateDocument(document);
   const files = readNamedFiles(document);
   const faults = [
     ...readingFaults,
+    ...listUnfilled(document),
+    ...profileFaults,
     ...(validation.ok ? [] : validation.faults),
     ...checkRelations(document),
     ...files.faults,

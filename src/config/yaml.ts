@@ -21,7 +21,7 @@ const MAX_DEPTH = 32;
 /** More than a reader takes in: after the first, they tend to be its consequences. */
 const MAX_SYNTAX_FAULTS = 20;
 
-/** The document and what is wrong with it so far; null: no document, because it is no YAML of the kind we read. */
+/** The document and what is wrong with it so far, apart from what could not be filled in (`SourceDocument.unfilled`); null: no document, because it is no YAML of the kind we read. */
 export interface YamlReading {
   readonly document: SourceDocument | null;
   readonly faults: readonly ConfigFault[];
@@ -179,8 +179,10 @@ class TreeReader {
     for (const variable of variables) this.document.variables.add(variable);
     for (const file of files) this.document.files.add(file);
     this.document.interpolated.set(placeId(path), text);
-    for (const expected of faults) this.complain(path, expected);
-    if (faults.length > 0) this.document.unresolved.add(placeId(path));
+    if (faults.length > 0) {
+      this.document.unresolved.add(placeId(path));
+      this.document.unfilled.set(placeId(path), { path, faults: faults.map((each) => this.describe(path, each)) });
+    }
     return filled;
   }
 
@@ -192,17 +194,14 @@ class TreeReader {
   }
 
   private complain(path: KeyPath, expected: string, position?: Position): void {
+    this.faults.push(this.describe(path, expected, position));
+  }
+
+  private describe(path: KeyPath, expected: string, position?: Position): ConfigFault {
     const place = this.document.locate(path);
     const { line, column } = position ?? place;
-    this.faults.push({
-      source: place.source,
-      line,
-      column,
-      key: formatKeyPath(path),
-      expected,
-      given: null,
-      suggestion: null,
-    });
+    const { source } = place;
+    return { source, line, column, key: formatKeyPath(path), expected, given: null, suggestion: null };
   }
 }
 

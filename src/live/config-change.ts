@@ -8,8 +8,9 @@ const AT_START: Readonly<Record<string, (config: Config) => unknown>> = {
   MARKETPLACE_DATA: ({ dataDirectory }) => dataDirectory,
   LOG_LEVEL: ({ logLevel }) => logLevel,
   REDIS_URL: ({ redisUrl }) => redisUrl,
-  // What processes share is signed with the secrets that they have started with.
-  'server.secret': ({ server, redisUrl }) => (redisUrl === null ? null : server.secrets),
+  DATABASE_URL: ({ storage }) => storage,
+  // Cursors are sealed by another at once. What is signed for others and for later is so by that of the start.
+  'server.secret': ({ server }) => server.secrets,
   'server.admin': ({ server }) => server.admin,
   'server.cache.memory': ({ server }) => server.cache.memory,
   'server.cache.disk': ({ server }) => server.cache.disk,
@@ -38,4 +39,12 @@ export function describeChange(before: Config, after: Config) {
       .filter(([part, value]) => JSON.stringify(value) !== JSON.stringify(Reflect.get(partsBefore, part)))
       .map(([part]) => part),
   };
+}
+
+/** The same in words, for the record: "added: hub", "other parts: auth, server". */
+export function listChanges(before: Config, after: Config): readonly string[] {
+  const { parts, ...registries } = describeChange(before, after);
+  return Object.entries({ ...registries, 'other parts': parts })
+    .filter(([, names]) => names.length > 0)
+    .map(([what, names]) => `${what}: ${names.join(', ')}`);
 }

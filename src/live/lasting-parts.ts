@@ -4,8 +4,10 @@ import type { Logger } from 'pino';
 import { RegistryPool } from '../../datasources/registries.ts';
 import type { StoredTrail } from '../audit/stored-trail.ts';
 import { AnswerCache } from '../cache/answer-cache.ts';
+import type { EventBus } from '../cluster/event-bus.ts';
 import { RedisCluster } from '../cluster/redis-cluster.ts';
 import type { Config } from '../config/config.ts';
+import type { CacheInvalidation } from '../domain/cache.ts';
 import { Learnt } from '../federation/learnt.ts';
 import { Usage } from '../federation/usage.ts';
 import type { Tracing } from '../telemetry/request-trace.ts';
@@ -47,13 +49,19 @@ export function openLastingParts(
   { dataDirectory, redisUrl, server }: Config,
   log: Logger,
   tracing: Tracing | null,
+  siblings: EventBus | null = null,
   onCredentialsUsed: (registryName: string) => void = () => undefined,
 ): LastingParts {
   const { memory, disk } = server.cache;
   const file = disk === null ? null : { path: join(dataDirectory, CACHE_FILE), maxBytes: disk };
   const usageFile = disk === null ? null : join(dataDirectory, USAGE_FILE);
   const cluster = redisUrl === null ? null : new RedisCluster({ url: redisUrl, secrets: server.secrets, log });
-  const cache = new AnswerCache({ memoryBytes: memory, disk: file, shared: cluster, log });
+  // By Redis they are told as well, and more surely.
+  const others = cluster === null ? siblings : null;
+  const tellOthers =
+    others && ((invalidation: CacheInvalidation) => others.publish({ kind: 'INVALIDATION', invalidation }));
+  const cache = new AnswerCache({ memoryBytes: memory, disk: file, shared: cluster, tellOthers, log });
+  others?.subscribe('INVALIDATION', ({ invalidation }) => void cache.followInvalidation(invalidation));
   if (cache.shared !== null) cluster?.followLog(cache.shared);
   const usage = usageFile === null ? new Usage() : readUsage(usageFile);
   return {

@@ -153,6 +153,8 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
         'src/domain/',
         'src/config/',
         'src/live/',
+        'src/cluster/worker-bus.ts',
+        'node:cluster',
         'src/server/listen.ts',
         'src/telemetry/',
         'registry/demo.ts',

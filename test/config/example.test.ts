@@ -19,7 +19,7 @@ const ENVIRONMENT = {
   LABORATORY_KEY_PASSPHRASE: 'a passphrase',
 };
 
-function loadExample(text: string): Config {
+function loadExample(text: string, profile = ''): Config {
   using folder = new ConfigFolder();
   const authority = createTestAuthority();
   const client = authority.issue({ commonName: 'client' });
@@ -34,7 +34,7 @@ function loadExample(text: string): Config {
   folder.write('keys/id_ed25519', key);
   const document = '{ registries { name } }';
   folder.write('documents.json', JSON.stringify({ [hash('sha256', document, 'hex')]: document }));
-  return folder.load(text, ENVIRONMENT);
+  return folder.load(text, { ...ENVIRONMENT, MARKETPLACE_PROFILE: profile });
 }
 
 /** The keys of a mapping and of all below it, without the places in lists: "registries.timeouts.connect". */
@@ -77,11 +77,25 @@ describe('the example configuration', () => {
     expect(config.server.secrets).toEqual(['0123456789abcdef', 'fedcba9876543210']);
   });
 
+  it('is another one by each of its profiles', () => {
+    const [base, development, staging, production] = ['', 'development', 'staging', 'production'].map((profile) =>
+      loadExample(EXAMPLE, profile),
+    );
+    expect(development?.registries.map(({ name }) => name)).toContain('mine');
+    expect(development?.server.search).toEqual({ ...base?.server.search, timeout: 10_000 });
+    expect(staging?.registries.find(({ name }) => name === 'official')?.url).toBe(
+      'https://staging.marketplace.example.org',
+    );
+    expect([base?.auth.anonymous, production?.auth.anonymous]).toEqual(['allow', 'deny']);
+    expect(production?.auth.apiKeys).toEqual(base?.auth.apiKeys);
+  });
+
   it('has every key that this version reads, and no other', () => {
     const known = new Set(listKnownKeys(makeJsonSchema()));
     expect(known.size).toBeGreaterThan(60);
-    // The keys of that mapping are the issuer's words.
-    const keys = listKeys(parse(EXAMPLE)).filter((key) => !key.startsWith('auth.jwt.roleMapping.'));
+    // The keys of that mapping are the issuer's words, and profiles have the others again.
+    const own = /^auth\.jwt\.roleMapping\.|^profiles\./;
+    const keys = listKeys(parse(EXAMPLE)).filter((key) => !own.test(key));
     expect([...new Set(keys)].toSorted()).toEqual([...known].toSorted());
   });
 

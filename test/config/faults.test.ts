@@ -249,7 +249,6 @@ describe('settings of later versions are refused as such', () => {
     ['registries[0].cache.validation', `${REGISTRY}    cache: { validation: 7d }`],
     ['policy', `${REGISTRY}policy: { mode: enforce }`],
     ['policy', `${REGISTRY}policy:`],
-    ['profiles', `${REGISTRY}profiles: {}`],
   ])('%s', (key, text) => {
     expect(sentences(text).map((line) => line.replace(/^\S+ /, ''))).toEqual([
       `${key} must be left out: it is not supported by this version.`,

@@ -82,6 +82,7 @@ describe('defaults', () => {
       storage: { kind: 'sqlite', path: join(folder.path, 'data', 'marketplace.sqlite') },
       audit: { retention: 365 * 86_400_000 },
       logLevel: 'info',
+      workers: 1,
     });
   });
 

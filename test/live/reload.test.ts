@@ -195,6 +195,32 @@ describe('another configuration', () => {
     expect((await sendWebhook(served.origin, 'one', body, signature)).status).toBe(409);
   });
 
+  it('is on record before it is used, with the names of what has changed', async () => {
+    await using registry = await startFaultyRegistry({ rows: rowsOf('one', 3) });
+    const members = membersOf('one', registry);
+    const [id, sha256] = ['auditors', '2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b'];
+    const auth = { auth: { apiKeys: [{ id, sha256, roles: ['auditor'] }] } };
+    await using served = await serveChanging([members], auth);
+    await served.reload([members, membersOf('two', registry)], { ...auth, server: { introspection: false } });
+    const { data } = await served.ask(
+      '{ auditEvents(first: 5, filter: { action: "configuration.change" }) { nodes { actor outcome detail } } }',
+      {},
+      { 'x-api-key': 'secret' },
+    );
+    expect(data).toEqual({
+      auditEvents: {
+        nodes: [
+          {
+            ...{ actor: 'gateway', outcome: 'SUCCEEDED' },
+            detail: expect.stringMatching(/^fingerprint [0-9a-f]{32}; added: two; other parts: server$/),
+          },
+          // What the process has started with.
+          { actor: 'gateway', outcome: 'SUCCEEDED', detail: expect.stringMatching(/^fingerprint [0-9a-f]{32}$/) },
+        ],
+      },
+    });
+  });
+
   it('is not begun with when a registry of it cannot be opened', async () => {
     await using stays = await startFaultyRegistry({ rows: rowsOf('stays', 3) });
     await using served = await serveChanging([membersOf('stays', stays)]);
@@ -239,7 +265,8 @@ describe('another configuration', () => {
     const { nodes } = (data as { auditEvents: { nodes: { detail: string }[] } }).auditEvents;
     const change = { actor: 'gateway', action: 'configuration.change', outcome: 'SUCCEEDED' };
     expect(nodes).toMatchObject([change, change, change]);
-    expect(nodes[0]?.detail).toBe(nodes[2]?.detail);
-    expect(nodes[0]?.detail).not.toBe(nodes[1]?.detail);
+    const [last, changed, first] = nodes.map(({ detail }) => detail.split(';')[0]);
+    expect(last).toBe(first);
+    expect(last).not.toBe(changed);
   });
 });

@@ -33,9 +33,9 @@ export interface ServeRegistriesOptions {
   readonly auth?: Record<string, unknown>;
   /** Where the audit trail is kept; default: in memory. */
   readonly dataDirectory?: string;
-  readonly environment?: Readonly<Record<string, string>>;
   /** Further members of the configuration. */
   readonly document?: Record<string, unknown>;
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** Starts everything and waits until each registry was tried once. */

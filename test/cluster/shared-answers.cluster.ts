@@ -164,9 +164,9 @@ describe.skipIf(redisIsMissing !== null)('when the Redis server goes and comes',
     await redis.start();
     await Promise.all([one.whenUp(), other.whenUp()]);
     await askBoth();
-    // Whoever finds the server silent waits for it once.
-    expect(Math.max(...tookMs)).toBeLessThan(400);
-    expect(tookMs.filter((ms) => ms > 60).length).toBeLessThanOrEqual(4);
+    // Whoever finds the server silent waits for it a few times, and then no more.
+    expect(Math.max(...tookMs)).toBeLessThan(600);
+    expect(tookMs.filter((ms) => ms > 60).length).toBeLessThanOrEqual(8);
   });
 
   it('a replica that was never told where the log is begins with nothing of before', async () => {

@@ -79,7 +79,8 @@ export async function createGateway(
     audit: trail,
   };
   const state = createServerState(() => lasting.cluster?.readState() ?? null, readProcess);
-  const closeCounts = await openCounts(config, { storage: audit.storage, metrics: state.metrics, log });
+  const counted = { storage: audit.storage, metrics: state.metrics, log, hasSiblings: siblings !== null };
+  const closeCounts = await openCounts(config, counted);
   const close = async () => {
     await lasting.close();
     await closeCounts();

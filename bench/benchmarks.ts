@@ -8,6 +8,7 @@ import { measureHung } from './tables/hung.ts';
 import { measureLatency, measureOverlap } from './tables/latency.ts';
 import { measureSoak } from './tables/soak.ts';
 import { measureStart } from './tables/start.ts';
+import { measureStatus } from './tables/status.ts';
 
 export interface Benchmark {
   readonly name: string;
@@ -83,6 +84,11 @@ export const BENCHMARKS: readonly Benchmark[] = [
   {
     name: 'burst',
     run: () => measureBurst({ registries: 3, templatesEach: TEMPLATES_EACH, searches: 1_000, repeats: 3 }),
+  },
+  {
+    name: 'status-100',
+    run: () =>
+      measureStatus({ registries: 100, templatesEach: 20, searches: 200, rounds: 3, aloneMs: 500, warmUpMs: 1_000 }),
   },
   { name: 'start', run: () => measureStart({ repeats: 5 }) },
   {

@@ -67,14 +67,15 @@ export interface GatewayMetrics {
 
 /** Makes the counters. `now` is the clock, in milliseconds. */
 export function createGatewayMetrics(now: () => number = Date.now): GatewayMetrics {
-  const windows = new Windows(now, () => new UsagePart());
+  const createSum = () => new UsagePart(Number.POSITIVE_INFINITY);
+  const windows = new Windows(now, () => new UsagePart(), createSum);
   return {
     countSearch: (tookMs) => windows.current.searches.record(tookMs),
     countOperation: (errors) => windows.current.countOperation(errors),
     countView: (template) => windows.current.countView(template),
     countInstallation: (outcome, template) => windows.current.countInstallation(outcome, template),
     read(windowMs, maySee) {
-      const sum = new UsagePart(Number.POSITIVE_INFINITY);
+      const sum = createSum();
       for (const part of windows.since(windowMs)) sum.add(part);
       return describe(sum, maySee);
     },

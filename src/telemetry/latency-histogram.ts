@@ -62,8 +62,10 @@ export class LatencyHistogram {
 
   add(other: LatencyHistogram): void {
     if (other.#total === 0) return;
-    for (let bucket = other.#lowest; bucket <= other.#highest; bucket += 1) {
-      this.#counts[bucket] = (this.#counts[bucket] ?? 0) + (other.#counts[bucket] ?? 0);
+    const counts = this.#counts;
+    const added = other.#counts;
+    for (let bucket = other.#lowest, last = other.#highest; bucket <= last; bucket += 1) {
+      counts[bucket] = (counts[bucket] ?? 0) + (added[bucket] ?? 0);
     }
     this.#lowest = Math.min(this.#lowest, other.#lowest);
     this.#highest = Math.max(this.#highest, other.#highest);
@@ -84,13 +86,14 @@ export class LatencyHistogram {
     };
   }
 
-  /** How many took no longer than a bound, which must be one of the buckets': exact. Throws a RangeError for any other. */
-  countUpTo(boundMs: number): number {
-    const last = BOUNDS_MS.indexOf(boundMs);
-    if (last < 0) throw new RangeError(`boundMs must be a bound of a bucket, got ${boundMs}`);
+  /** How many took no longer than each of these buckets' bounds, which must grow (`findBound`): exact. */
+  countUpTo(buckets: readonly number[]): number[] {
     let count = 0;
-    for (let bucket = this.#lowest; bucket <= last; bucket += 1) count += this.#counts[bucket] ?? 0;
-    return count;
+    let next = 0;
+    return buckets.map((last) => {
+      for (; next <= last; next += 1) count += this.#counts[next] ?? 0;
+      return count;
+    });
   }
 
   toState(): HistogramState {
@@ -125,6 +128,13 @@ export class LatencyHistogram {
     }
     return this.#maxMs;
   }
+}
+
+/** The bucket that has this bound, in milliseconds. Throws a RangeError where none has. */
+export function findBound(boundMs: number): number {
+  const bucket = BOUNDS_MS.indexOf(boundMs);
+  if (bucket < 0) throw new RangeError(`boundMs must be the bound of a bucket, got ${boundMs}`);
+  return bucket;
 }
 
 /** The first bucket whose bound is no less. */

@@ -128,11 +128,7 @@ class Part {
   }
 
   add(other: Part): void {
-    this.addCounts(other);
     this.latencies.add(other.latencies);
-  }
-
-  addCounts(other: Part): void {
     for (const outcome of ATTEMPT_OUTCOMES) this.attempts[outcome] += other.attempts[outcome];
     for (const layer of CACHE_LAYERS) {
       for (const outcome of CACHE_OUTCOMES) this.lookups[layer][outcome] += other.lookups[layer][outcome];
@@ -147,32 +143,30 @@ class Part {
 class Reading implements RegistryMetrics {
   readonly inFlight: number;
   readonly queued: number;
-  readonly #parts: readonly Part[];
-  #sum: Part | null = null;
-  #responseTime: LatencySummary | null = null;
+  readonly #over: Part;
+  readonly #underWay: Part;
 
-  constructor(parts: readonly Part[], inFlight: number, queued: number) {
-    this.#parts = parts;
+  constructor([over, underWay]: readonly [over: Part, underWay: Part], inFlight: number, queued: number) {
+    this.#over = over;
+    this.#underWay = underWay;
     this.inFlight = inFlight;
     this.queued = queued;
   }
 
   get requests(): number {
-    return this.#parts.reduce((sum, part) => sum + part.requests, 0);
+    return this.#sum((part) => part.requests);
   }
 
   get successRate(): number | null {
     const { requests } = this;
-    return requests === 0 ? null : this.#parts.reduce((sum, part) => sum + part.successes, 0) / requests;
+    return requests === 0 ? null : this.#sum((part) => part.successes) / requests;
   }
 
   get responseTime(): LatencySummary {
-    if (this.#responseTime === null) {
-      const latencies = new LatencyHistogram();
-      for (const part of this.#parts) latencies.add(part.latencies);
-      this.#responseTime = latencies.summarize();
-    }
-    return this.#responseTime;
+    const latencies = new LatencyHistogram();
+    latencies.add(this.#over.latencies);
+    latencies.add(this.#underWay.latencies);
+    return latencies.summarize();
   }
 
   get cacheHitRate(): number | null {
@@ -181,43 +175,42 @@ class Reading implements RegistryMetrics {
   }
 
   get cacheHits(): number {
-    return CACHE_LAYERS.reduce((sum, layer) => sum + this.#counts.lookups[layer].HIT, 0);
+    return this.#sum(({ lookups }) => lookups.SEARCH.HIT + lookups.TEMPLATE.HIT + lookups.CATALOG.HIT);
   }
 
-  /** All that was no hit. */
   get cacheMisses(): number {
-    return CACHE_LAYERS.reduce((sum, layer) => {
-      const { MISS, STALE, BYPASS } = this.#counts.lookups[layer];
-      return sum + MISS + STALE + BYPASS;
-    }, 0);
+    return this.#sum(
+      ({ lookups }) => countMisses(lookups.SEARCH) + countMisses(lookups.TEMPLATE) + countMisses(lookups.CATALOG),
+    );
   }
 
   get authFailures(): number {
-    return this.#counts.attempts.AUTHENTICATION + this.#counts.attempts.AUTHORIZATION;
+    return this.#sum(({ attempts }) => attempts.AUTHENTICATION + attempts.AUTHORIZATION);
   }
 
   /** There and here. */
   get rateLimitHits(): number {
-    return this.#counts.attempts.RATE_LIMIT + this.#counts.refusals;
+    return this.#sum(({ attempts, refusals }) => attempts.RATE_LIMIT + refusals);
   }
 
   get timeouts(): number {
-    return this.#counts.attempts.TIMEOUT;
+    return this.#sum(({ attempts }) => attempts.TIMEOUT);
   }
 
   get retries(): number {
-    return this.#counts.retries;
+    return this.#sum(({ retries }) => retries);
   }
 
   get circuitOpens(): number {
-    return this.#counts.circuitOpens;
+    return this.#sum(({ circuitOpens }) => circuitOpens);
   }
 
-  get #counts(): Part {
-    if (this.#sum === null) {
-      this.#sum = new Part();
-      for (const part of this.#parts) this.#sum.addCounts(part);
-    }
-    return this.#sum;
+  #sum(read: (part: Part) => number): number {
+    return read(this.#over) + read(this.#underWay);
   }
+}
+
+/** All that was no hit. */
+function countMisses({ MISS, STALE, BYPASS }: Counts<CacheOutcome>): number {
+  return MISS + STALE + BYPASS;
 }

@@ -20,16 +20,20 @@ interface Countable<P> {
 export class Windows<P extends Countable<P>> {
   readonly #now: () => number;
   readonly #create: () => P;
+  readonly #createSum: () => P;
   readonly #fine: Ring<P>;
   readonly #minutes: Ring<P>;
   readonly #past: P;
   #current: P;
   #endMs: number;
+  /** By window, the sum of what is over in it. It is the same as long as the part under way. */
+  readonly #over = new Map<number, P>();
 
-  /** `now` as `Date.now()`; `create` makes a part in which nothing was counted. */
-  constructor(now: () => number, create: () => P) {
+  /** `now` as `Date.now()`; `create` makes a part in which nothing was counted, `createSum` one that parts are added to. */
+  constructor(now: () => number, create: () => P, createSum = create) {
     this.#now = now;
     this.#create = create;
+    this.#createSum = createSum;
     this.#fine = new Ring(FINE_MS, FINE_PARTS);
     this.#minutes = new Ring(MINUTE_MS, MINUTES);
     this.#past = create();
@@ -45,11 +49,29 @@ export class Windows<P extends Countable<P>> {
     return this.#current;
   }
 
-  /** The parts of the last `windowMs`, an hour at most. They may be counted in still: read, and keep none. */
-  since(windowMs: number): readonly P[] {
+  /**
+   * What was counted in the last `windowMs` (an hour at most; a multiple of a part): what is over, and what is under way. Both
+   * may be counted in still: read, and keep none.
+   */
+  since(windowMs: number): readonly [over: P, underWay: P] {
     const { current } = this;
-    const sinceMs = this.#now() - windowMs;
-    return windowMs <= FINE_REACH_MS ? this.#fine.since(sinceMs) : [...this.#minutes.since(sinceMs), current];
+    let over = this.#over.get(windowMs);
+    if (over === undefined) {
+      over = this.#sumUp(this.#now() - windowMs, windowMs <= FINE_REACH_MS);
+      this.#over.set(windowMs, over);
+    }
+    return [over, current];
+  }
+
+  /** What is over since a time: whole minutes as such, which are fewer, and of the minute that it falls into the parts behind it. */
+  #sumUp(sinceMs: number, isFine: boolean): P {
+    const sum = this.#createSum();
+    const wholeMs = isFine ? Math.ceil(toStart(sinceMs, FINE_MS) / MINUTE_MS) * MINUTE_MS : toStart(sinceMs, MINUTE_MS);
+    if (isFine) {
+      for (const part of this.#fine.between(sinceMs, wholeMs)) if (part !== this.#current) sum.add(part);
+    }
+    for (const part of this.#minutes.between(wholeMs, Number.POSITIVE_INFINITY)) sum.add(part);
+    return sum;
   }
 
   /** All that was ever counted here: it only grows. */
@@ -63,7 +85,7 @@ export class Windows<P extends Countable<P>> {
   /** The minutes of the last hour, the oldest first, the one under way as far as it is. The parts are for the caller. */
   listMinutes(): readonly { readonly startMs: number; readonly part: P }[] {
     const { current } = this;
-    const underWay = Math.floor((this.#endMs - FINE_MS) / MINUTE_MS) * MINUTE_MS;
+    const underWay = toStart(this.#endMs - FINE_MS, MINUTE_MS);
     this.#minutes.at(underWay, this.#create);
     return this.#minutes.list(this.#now() - HOUR_MS).map(({ startMs, part }) => {
       const copy = this.#create();
@@ -76,7 +98,8 @@ export class Windows<P extends Countable<P>> {
   /** Adds what was counted in a minute before this process began; it counts in windows and not in the total. */
   addMinute(startMs: number, part: P): void {
     const nowMs = this.#now();
-    const minuteMs = Math.floor(startMs / MINUTE_MS) * MINUTE_MS;
+    const minuteMs = toStart(startMs, MINUTE_MS);
+    this.#over.clear();
     if (minuteMs <= nowMs - HOUR_MS - MINUTE_MS || minuteMs > nowMs) return;
     this.#minutes.at(minuteMs, this.#create).add(part);
     // When in the minute is not known: at its end, so that shorter windows rather have too much. And not in the part that is
@@ -88,6 +111,7 @@ export class Windows<P extends Countable<P>> {
   /** Adds what is over to where it belongs. */
   #turn(nowMs: number): void {
     this.#past.add(this.#current);
+    this.#passOn(nowMs);
     if (nowMs < this.#endMs - HOUR_MS) {
       this.#fine.clear();
       this.#minutes.clear();
@@ -96,12 +120,26 @@ export class Windows<P extends Countable<P>> {
     this.#endMs = this.#begin(nowMs);
   }
 
+  /** An hour's sum only grows while the minute is the same; of the shorter windows something goes with each part. */
+  #passOn(nowMs: number): void {
+    const isSameMinute = toStart(nowMs, MINUTE_MS) === toStart(this.#endMs - FINE_MS, MINUTE_MS);
+    for (const [windowMs, over] of this.#over) {
+      if (isSameMinute && windowMs > FINE_REACH_MS) over.add(this.#current);
+      else this.#over.delete(windowMs);
+    }
+  }
+
   /** Gives the end of the part that begins. */
   #begin(nowMs: number): number {
-    const startMs = Math.floor(nowMs / FINE_MS) * FINE_MS;
+    const startMs = toStart(nowMs, FINE_MS);
     this.#fine.put(startMs, this.#current);
     return startMs + FINE_MS;
   }
+}
+
+/** When the part began that a time falls into. */
+function toStart(timeMs: number, partMs: number): number {
+  return Math.floor(timeMs / partMs) * partMs;
 }
 
 /** The last parts of time, each replaced when its turn comes again. */
@@ -138,11 +176,13 @@ class Ring<P> {
       .map(({ number, part }) => ({ startMs: number * this.#partMs, part }));
   }
 
-  /** The same, in no order. */
-  since(timeMs: number): P[] {
-    const first = Math.floor(timeMs / this.#partMs);
+  /** Every part that ends after one time and begins before another, in no order. */
+  between(fromMs: number, toMs: number): P[] {
+    const first = Math.floor(fromMs / this.#partMs);
     const parts: P[] = [];
-    for (const slot of this.#slots) if (slot !== null && slot.number >= first) parts.push(slot.part);
+    for (const slot of this.#slots) {
+      if (slot !== null && slot.number >= first && slot.number * this.#partMs < toMs) parts.push(slot.part);
+    }
     return parts;
   }
 

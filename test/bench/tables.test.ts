@@ -7,6 +7,7 @@ import { measureHung } from '../../bench/tables/hung.ts';
 import { measureLatency, measureOverlap } from '../../bench/tables/latency.ts';
 import { measureSoak } from '../../bench/tables/soak.ts';
 import { measureStart } from '../../bench/tables/start.ts';
+import { measureStatus } from '../../bench/tables/status.ts';
 
 const ONE_ROUND = { rounds: 1, aloneMs: 20, togetherMs: 40, connections: 2, warmUpMs: 20 };
 const ONE_CLIENT = { delayMs: 5, rounds: 1, aloneMs: 40, warmUpMs: 20 };
@@ -45,6 +46,15 @@ describe('the benchmarks, at their smallest', () => {
     const { rows, notes } = await measureOverlap({ registries: 2, templatesEach: 120, ...ONE_CLIENT });
     expect(rows).toHaveLength(6);
     expect(notes.join()).toMatch(/until it had listed the names of 1 registries/);
+  });
+
+  it('ask for health and metrics, and see that no registry is called for it', async () => {
+    const size = { registries: 2, templatesEach: 20, searches: 5, rounds: 1, aloneMs: 20, warmUpMs: 20 };
+    const { rows, verdicts } = await measureStatus(size);
+    expect(rows).toHaveLength(5);
+    for (const row of rows) expect(row['p50 ms']).toBeGreaterThan(0);
+    expect(verdicts).toHaveLength(2);
+    expect(verdicts[1]).toMatchObject({ measured: '0 calls', met: true });
   });
 
   it('find that a deep page asks registries for no more rows than a shallow one', async () => {

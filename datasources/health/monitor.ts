@@ -19,7 +19,7 @@ const SILENT_CHECKS = 2;
 export interface HealthMonitorOptions extends ProbeOptions {
   readonly upstream: Pick<
     Upstream,
-    'probe' | 'readCircuits' | 'openCircuits' | 'closeCircuits' | 'readCertificate' | 'inspectCertificate'
+    'probe' | 'readCircuits' | 'openCircuits' | 'resetCircuit' | 'readCertificate' | 'inspectCertificate'
   >;
   readonly intervalMs: number;
   /** From these on a registry is DEGRADED: the time of a check, and the share of calls that failed, in per cent. */
@@ -151,7 +151,10 @@ export class HealthMonitor {
     const usersWereAnswered = this.#callBefore === 'GOOD' || this.#lastCall === 'GOOD';
     this.#silentChecks = isSilent && !usersWereAnswered ? this.#silentChecks + 1 : 0;
     if (this.#silentChecks >= SILENT_CHECKS) upstream.openCircuits();
-    else if (finding.outcome === 'WELL' && wasDown) upstream.closeCircuits();
+    else if (finding.outcome === 'WELL' && wasDown) {
+      const isShut = upstream.readCircuits().some(({ state }) => state !== 'CLOSED');
+      if (isShut) upstream.resetCircuit(null);
+    }
   }
 
   #judge(): Verdict {

@@ -54,8 +54,6 @@ export interface Upstream {
   pauseFor(durationMs: number): void;
   /** Opens those that are closed, as if their calls had failed too often. */
   openCircuits(): void;
-  /** Closes those that are not. */
-  closeCircuits(): void;
   /** The certificate that was presented last; null: none was. */
   readCertificate(): CertificateView | null;
   /** Looks at the certificate that is presented now, trusted or not, so that it can be read. Never rejects. */
@@ -123,7 +121,6 @@ export function openUpstream(config: RegistryConfig, options: UpstreamOptions): 
     tryNext: (operation, found) => circuits.tryNext(operation, found),
     pauseFor: (durationMs) => limiter.pauseFor(durationMs),
     openCircuits: () => circuits.openAll(),
-    closeCircuits: () => circuits.closeAll(),
     readCertificate: () => connections.readCertificate(),
     inspectCertificate: (timeoutMs) => connections.inspectCertificate(timeoutMs),
     countQueued: () => limiter.queued,

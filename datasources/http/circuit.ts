@@ -73,11 +73,6 @@ export class Circuits {
     for (const circuit of this.#circuits.values()) if (circuit.view.state === 'CLOSED') circuit.open();
   }
 
-  /** Lets calls of every operation through again. */
-  closeAll(): void {
-    for (const circuit of this.#circuits.values()) circuit.close();
-  }
-
   /** Another process has found that calls fail, or that they do no longer: the next call is tried, and decides. */
   tryNext(operation: CallOperation, found: 'OPEN' | 'CLOSED'): void {
     this.#circuits.get(operation)?.tryNext(found);

@@ -12,6 +12,8 @@ const LEASE_MS = 1_000;
 const WAITING_SHARE = 0.5;
 /** Those who wait look again this often, in case that nobody tells them. */
 const LOOK_AGAIN_MS = 150;
+/** Of more invalidations than these that are not in the log yet only the first and the last are remembered. */
+const MOST_UNTOLD = 4_000;
 /** More that waits than this is not written. */
 const MOST_WAITING = 512;
 
@@ -141,7 +143,11 @@ export class SharedTier {
   /** Tells all others of an invalidation that was made here, as of an epoch. Resolves when that is certain, or took too long. */
   tell(invalidation: CacheInvalidation, epoch: number): Promise<void> {
     const { id, told } = this.#place.publishInvalidation(invalidation);
-    this.#untold.set(id, epoch);
+    const [oldest] = this.#untold.values();
+    const isTooMuch = oldest !== undefined && this.#untold.size >= MOST_UNTOLD;
+    // The log takes them in order: where the last one is, all are.
+    if (isTooMuch) this.#untold.clear();
+    this.#untold.set(id, isTooMuch ? oldest : epoch);
     return told;
   }
 

@@ -31,7 +31,7 @@ export interface SharedPlace {
   nameOf(key: string): string;
   /** Reads what is new in the log. */
   catchUp(): Promise<void>;
-  acquire(name: string, durationMs: number): Promise<'MINE' | 'FILLED' | 'TAKEN' | 'UNKNOWN'>;
+  acquire(name: string, durationMs: number, unlessKept: boolean): Promise<'MINE' | 'KEPT' | 'TAKEN' | 'UNKNOWN'>;
   release(name: string): void;
   whenReleased(name: string, timeoutMs: number): Promise<void>;
   publishInvalidation(invalidation: CacheInvalidation): { readonly id: string; readonly told: Promise<void> };
@@ -96,16 +96,17 @@ export class SharedTier {
     const startedMs = performance.now();
     const untilMs = startedMs + Math.min(LEASE_MS, (deadlineMs - startedMs) * WAITING_SHARE);
     while (this.#place.isUp) {
-      const found = await this.#find(key, name);
-      if (found !== undefined && isWanted(found)) return found;
-      const lease = await this.#place.acquire(name, LEASE_MS);
-      if (lease === 'FILLED' && found === undefined) {
-        // It came between the two questions.
-        const filled = await this.#find(key, name);
-        if (filled === undefined || !isWanted(filled)) return undefined;
+      // Both in one turn: most of what comes here is nowhere.
+      const taking = this.#place.acquire(name, LEASE_MS, true);
+      let found = await this.#find(key, name);
+      let lease = await taking;
+      if (found === undefined && lease === 'KEPT') found = await this.#find(key, name);
+      if (found !== undefined && isWanted(found)) {
         this.#place.release(name);
-        return filled;
+        return found;
       }
+      // What there is will not do.
+      if (lease === 'KEPT') lease = await this.#place.acquire(name, LEASE_MS, false);
       const leftMs = untilMs - performance.now();
       if (lease !== 'TAKEN' || leftMs <= 0) return undefined;
       await this.#place.whenReleased(name, Math.min(leftMs, LOOK_AGAIN_MS));

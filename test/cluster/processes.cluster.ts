@@ -59,6 +59,8 @@ function writeConfig(): string {
       '  secret: "for tests alone: 0123456789abcdef0123456789abcdef"',
       `  search: { timeout: ${DEADLINE_MS}ms }`,
       '  cache: { disk: off, warm: off }',
+      // All of the load comes from one address.
+      '  limits: { requestsPerMinute: off, costPerMinute: off, concurrent: off }',
       `auth: { apiKeys: [{ id: admin, sha256: ${sha256}, roles: [admin] }] }`,
       'registries:',
       ...entries,

@@ -6,6 +6,7 @@ import { measureDepth } from './tables/depth.ts';
 import { measureHot } from './tables/hot.ts';
 import { measureHung } from './tables/hung.ts';
 import { measureLatency, measureOverlap } from './tables/latency.ts';
+import { measureReplicas } from './tables/replicas.ts';
 import { measureSoak } from './tables/soak.ts';
 import { measureStart } from './tables/start.ts';
 import { measureStatus } from './tables/status.ts';
@@ -89,6 +90,14 @@ export const BENCHMARKS: readonly Benchmark[] = [
     name: 'status-100',
     run: () =>
       measureStatus({ registries: 100, templatesEach: 20, searches: 200, rounds: 3, aloneMs: 500, warmUpMs: 1_000 }),
+  },
+  {
+    name: 'replicas',
+    run: () =>
+      measureReplicas({
+        ...{ registries: 3, templatesEach: TEMPLATES_EACH, replicas: [1, 2] },
+        ...{ searchesEach: 400, sameSearches: 200, clientsEach: 8, rounds: 3 },
+      }),
   },
   { name: 'start', run: () => measureStart({ repeats: 5 }) },
   {

@@ -17,6 +17,8 @@ export interface GatewayOptions {
   readonly registryUrls: readonly string[];
   /** Members of each registry's configuration. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** Shares with other gateways by this Redis server. */
+  readonly redisUrl?: string;
   /** Flags of Node, besides those of `npm start`. */
   readonly flags?: readonly string[];
 }
@@ -26,7 +28,12 @@ export interface GatewayProcess extends Measurable, AsyncDisposable {
 }
 
 /** Starts a gateway with an empty cache, and waits until it has tried each registry once. */
-export async function startGateway({ registryUrls, settings, flags = [] }: GatewayOptions): Promise<GatewayProcess> {
+export async function startGateway({
+  registryUrls,
+  settings,
+  redisUrl,
+  flags = [],
+}: GatewayOptions): Promise<GatewayProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'marketplace-bench-'));
   const config = join(folder, 'marketplace.yaml');
   const registries = registryUrls.map((url, index) => ({
@@ -36,11 +43,14 @@ export async function startGateway({ registryUrls, settings, flags = [] }: Gatew
   // What is asked for ahead of its use is no part of what a request costs, and would be counted with it.
   // All of the load comes from one address.
   const limits = { requestsPerMinute: 'off', costPerMinute: 'off', concurrent: 'off' };
-  const server = { cache: { warm: 'off' }, limits };
+  const server = { cache: { warm: 'off' }, limits, secret: 'of the benchmarks: 0123456789abcdef' };
   await writeFile(config, stringify({ server, registries }, { aliasDuplicateObjects: false }));
   const { child, readUsage, collectGarbage, ...started } = startModule(new URL(`../../${PROGRAM}`, import.meta.url), {
     flags: ['--import', new URL('measured.ts', import.meta.url).href, ...flagsOfStart(), ...flags],
-    environment: { MARKETPLACE_CONFIG: config, MARKETPLACE_DATA: folder, PORT: '0', LOG_LEVEL: 'error' },
+    environment: {
+      ...{ MARKETPLACE_CONFIG: config, MARKETPLACE_DATA: folder, PORT: '0', LOG_LEVEL: 'error' },
+      ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),
+    },
   });
   const dispose = async () => {
     await started[Symbol.asyncDispose]();

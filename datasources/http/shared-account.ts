@@ -7,7 +7,6 @@ const RENEWAL_MS = 400;
 const IDLE_MS = 3_000;
 /** Of the burst and of the places this share is kept at hand, so that a call need not wait to be lent them. */
 const AT_HAND = 1 / 16;
-const MOST_AT_HAND = 8;
 
 /** What a process has of an account and wants of it. */
 export interface LoanRequest {
@@ -81,8 +80,8 @@ export class SharedAccount implements Account {
     this.limit = limit;
     this.#lender = lender;
     this.#holder = holder;
-    this.#atHand = Math.min(MOST_AT_HAND, Math.floor(limit.burst * AT_HAND));
-    this.#placesAtHand = Math.min(MOST_AT_HAND, Math.floor(limit.concurrent * AT_HAND));
+    this.#atHand = Math.floor(limit.burst * AT_HAND);
+    this.#placesAtHand = Math.floor(limit.concurrent * AT_HAND);
   }
 
   get places(): number {

@@ -12,6 +12,8 @@ const LEASE_MS = 1_000;
 const WAITING_SHARE = 0.5;
 /** Those who wait look again this often, in case that nobody tells them. */
 const LOOK_AGAIN_MS = 150;
+/** Of more invalidations than these that are not in the log yet only the first and the last are remembered. */
+const MOST_UNTOLD = 4_000;
 /** More that waits than this is not written. */
 const MOST_WAITING = 512;
 
@@ -29,7 +31,7 @@ export interface SharedPlace {
   nameOf(key: string): string;
   /** Reads what is new in the log. */
   catchUp(): Promise<void>;
-  acquire(name: string, durationMs: number): Promise<'MINE' | 'FILLED' | 'TAKEN' | 'UNKNOWN'>;
+  acquire(name: string, durationMs: number, unlessKept: boolean): Promise<'MINE' | 'KEPT' | 'TAKEN' | 'UNKNOWN'>;
   release(name: string): void;
   whenReleased(name: string, timeoutMs: number): Promise<void>;
   publishInvalidation(invalidation: CacheInvalidation): { readonly id: string; readonly told: Promise<void> };
@@ -94,16 +96,17 @@ export class SharedTier {
     const startedMs = performance.now();
     const untilMs = startedMs + Math.min(LEASE_MS, (deadlineMs - startedMs) * WAITING_SHARE);
     while (this.#place.isUp) {
-      const found = await this.#find(key, name);
-      if (found !== undefined && isWanted(found)) return found;
-      const lease = await this.#place.acquire(name, LEASE_MS);
-      if (lease === 'FILLED' && found === undefined) {
-        // It came between the two questions.
-        const filled = await this.#find(key, name);
-        if (filled === undefined || !isWanted(filled)) return undefined;
+      // Both in one turn: most of what comes here is nowhere.
+      const taking = this.#place.acquire(name, LEASE_MS, true);
+      let found = await this.#find(key, name);
+      let lease = await taking;
+      if (found === undefined && lease === 'KEPT') found = await this.#find(key, name);
+      if (found !== undefined && isWanted(found)) {
         this.#place.release(name);
-        return filled;
+        return found;
       }
+      // What there is will not do.
+      if (lease === 'KEPT') lease = await this.#place.acquire(name, LEASE_MS, false);
       const leftMs = untilMs - performance.now();
       if (lease !== 'TAKEN' || leftMs <= 0) return undefined;
       await this.#place.whenReleased(name, Math.min(leftMs, LOOK_AGAIN_MS));
@@ -141,7 +144,11 @@ export class SharedTier {
   /** Tells all others of an invalidation that was made here, as of an epoch. Resolves when that is certain, or took too long. */
   tell(invalidation: CacheInvalidation, epoch: number): Promise<void> {
     const { id, told } = this.#place.publishInvalidation(invalidation);
-    this.#untold.set(id, epoch);
+    const [oldest] = this.#untold.values();
+    const isTooMuch = oldest !== undefined && this.#untold.size >= MOST_UNTOLD;
+    // The log takes them in order: where the last one is, all are.
+    if (isTooMuch) this.#untold.clear();
+    this.#untold.set(id, isTooMuch ? oldest : epoch);
     return told;
   }
 

@@ -3,8 +3,9 @@ import { readNumber, Script } from './redis-client.ts';
 import type { RedisLink } from './redis-link.ts';
 
 const ACQUIRE = new Script(`
+if ARGV[3] == '1' and redis.call('EXISTS', KEYS[2]) == 1 then return 2 end
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
-return 1 + redis.call('EXISTS', KEYS[2])
+return 1
 `);
 
 const RELEASE = new Script(`
@@ -15,10 +16,9 @@ return 1
 `);
 
 /**
- * MINE: this process is the one that asks. FILLED: it would be, and meanwhile there is something under that name. TAKEN: another
- * one asks. UNKNOWN: the server is not to be used now; everybody asks.
+ * MINE: this process is the one that asks. KEPT: nobody took the lease, since there is something under that name. TAKEN: another one asks. UNKNOWN: the server is not to be used now; everybody asks.
  */
-export type Lease = 'MINE' | 'FILLED' | 'TAKEN' | 'UNKNOWN';
+type Lease = 'MINE' | 'KEPT' | 'TAKEN' | 'UNKNOWN';
 
 /** Sees to it that of many processes that want the same of a registry one asks for it. Whoever asks and dies costs the lease. */
 export class AskingLeases {
@@ -36,18 +36,21 @@ export class AskingLeases {
     });
   }
 
-  /** Takes the lease of what is kept under a name, for a while at most. */
-  async acquire(name: string, durationMs: number): Promise<Lease> {
+  /** Takes the lease of what is kept under a name, for a while at most; `unlessKept`: only when there is nothing. */
+  async acquire(name: string, durationMs: number, unlessKept: boolean): Promise<Lease> {
     // This process has begun to ask before something changed, and asks again.
     if (this.#tokens.has(name)) return 'MINE';
     const token = randomUUID();
     const keys = [this.#lockOf(name), this.#link.keyOf(name)];
-    const reply = await this.#link.attempt((client) => ACQUIRE.run(client, keys, [token, durationMs]));
+    const reply = await this.#link.attempt((client) =>
+      ACQUIRE.run(client, keys, [token, durationMs, unlessKept ? 1 : 0]),
+    );
     if (reply === null) return 'UNKNOWN';
     const got = readNumber(reply);
     if (got === 0) return 'TAKEN';
+    if (got === 2) return 'KEPT';
     this.#tokens.set(name, token);
-    return got === 1 ? 'MINE' : 'FILLED';
+    return 'MINE';
   }
 
   /** Gives it back, and wakes those who wait: what was asked for is there, or will not come. Without a lease nothing happens. */

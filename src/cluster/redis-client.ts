@@ -4,6 +4,8 @@ import { Redis } from 'ioredis';
 /** No command is waited for longer: whoever needs an answer sooner than that has a bound of its own. */
 const COMMAND_MS = 250;
 const CONNECT_MS = 1_000;
+/** The link's beats bring data far more often: a connection without any is dead, though nobody has said so. */
+const SILENCE_MS = 5_000;
 const MOST_BETWEEN_ATTEMPTS_MS = 1_000;
 
 /**
@@ -18,6 +20,9 @@ export function openRedis(url: string, onError: (error: Error) => void): Redis {
     maxRetriesPerRequest: 0,
     commandTimeout: COMMAND_MS,
     connectTimeout: CONNECT_MS,
+    socketTimeout: SILENCE_MS,
+    // A server that was made a replica of another one: the address leads to the other one by now.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
     retryStrategy: (attempt) => Math.min(50 * attempt, MOST_BETWEEN_ATTEMPTS_MS),
     autoResubscribe: false,
     disableClientInfo: true,

@@ -128,8 +128,8 @@ export class RedisCluster implements EventBus {
     await this.link.attempt(() => this.#log.catchUp());
   }
 
-  acquire(name: string, durationMs: number) {
-    return this.#leases.acquire(name, durationMs);
+  acquire(name: string, durationMs: number, unlessKept: boolean) {
+    return this.#leases.acquire(name, durationMs, unlessKept);
   }
 
   release(name: string): void {

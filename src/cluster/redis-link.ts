@@ -85,6 +85,7 @@ export class RedisLink {
   #clockOffsetMs = 0;
   #runId: string | null = null;
   #late = 0;
+  #lastError = '';
   #timer: NodeJS.Timeout | null = null;
   #beating: Promise<void> | null = null;
   #isClosed = false;
@@ -99,9 +100,9 @@ export class RedisLink {
       presence: this.keyOf('presence'),
       news: this.keyOf('news'),
     };
-    // What ends a connection shows in the state, which is logged when it changes.
-    this.#commands = openRedis(url, () => undefined);
-    this.#subscriber = openRedis(url, () => undefined);
+    const onError = (error: Error) => this.#noteError(error);
+    this.#commands = openRedis(url, onError);
+    this.#subscriber = openRedis(url, onError);
     for (const client of [this.#commands, this.#subscriber]) {
       client.on('close', () => this.#enter('DOWN', 'the connection has ended'));
       client.on('ready', () => void this.beat());
@@ -243,6 +244,13 @@ export class RedisLink {
     }
   }
 
+  /** Why there is no connection, once for each reason; the commands' own failures say the rest. */
+  #noteError({ message }: Error): void {
+    if (this.#isClosed || message === this.#lastError) return;
+    this.#lastError = message;
+    this.#log.warn({ reason: message }, 'the shared store cannot be reached; the gateway goes on by itself');
+  }
+
   /** A server that says no is no help either; one that is silent is not there. */
   #noteFailure(error: unknown): void {
     this.#enter(
@@ -257,6 +265,7 @@ export class RedisLink {
     this.#sinceMs = Date.now();
     this.#late = 0;
     if (state === 'SLOW') this.#beatIn(SOON_MS);
+    if (state === 'UP') this.#lastError = '';
     if (state === 'UP') this.#log.info({ replicas: this.#replicas }, 'the shared store is in use');
     else this.#log.warn({ state, reason }, 'the shared store is not in use; the gateway goes on by itself');
     for (const listen of this.#onState) listen();

@@ -49,21 +49,17 @@ export class RedisStore {
 
   async getMany(keys: string[]): Promise<(Envelope | undefined)[]> {
     const { state } = this.#link.keys;
+    const names = keys.map((key) => this.#link.keyOf(key));
     const replies = await this.#link.attempt((client) =>
-      Promise.all([
-        client.callBuffer('HMGET', [state, 'nonce', 'seq']),
-        client.callBuffer(
-          'MGET',
-          keys.map((key) => this.#link.keyOf(key)),
-        ),
-      ]),
+      client.pipeline().hmgetBuffer(state, 'nonce', 'seq').mgetBuffer(names).exec(),
     );
-    if (replies === null) return keys.map(() => undefined);
-    const [nonce, sequence] = readList(replies[0]);
+    const [[, logReply] = [], [, valuesReply] = []] = replies ?? [];
+    if (!Array.isArray(logReply) || !Array.isArray(valuesReply)) return keys.map(() => undefined);
+    const [nonce, sequence] = readList(logReply);
     // The server has lost its memory this moment: the next beat begins anew.
     if (nonce === null || nonce === undefined) return keys.map(() => undefined);
     const log = { generation: this.#link.generationOf(readText(nonce)), sequence: readNumber(sequence) };
-    return readList(replies[1]).map((sealed, index) => {
+    return readList(valuesReply).map((sealed, index) => {
       const bytes = Buffer.isBuffer(sealed) ? this.#seal.open(keys[index] ?? '', sealed) : null;
       return bytes === null ? undefined : { value: { bytes, ...log } };
     });

@@ -5,6 +5,7 @@ import { measureDepth } from '../../bench/tables/depth.ts';
 import { measureHot } from '../../bench/tables/hot.ts';
 import { measureHung } from '../../bench/tables/hung.ts';
 import { measureLatency, measureOverlap } from '../../bench/tables/latency.ts';
+import { measureReplicas } from '../../bench/tables/replicas.ts';
 import { measureSoak } from '../../bench/tables/soak.ts';
 import { measureStart } from '../../bench/tables/start.ts';
 import { measureStatus } from '../../bench/tables/status.ts';
@@ -96,6 +97,14 @@ describe('the benchmarks, at their smallest', () => {
       'gateway, after 40',
       'gateway, idle for 0 s',
     ]);
+  });
+
+  it('find that gateways that share a Redis server ask each registry once', async () => {
+    const sizes = { searchesEach: 6, sameSearches: 4, clientsEach: 2, rounds: 1 };
+    const { rows, notes } = await measureReplicas({ registries: 2, templatesEach: 120, replicas: [1, 2], ...sizes });
+    if (notes.join().includes('not installed')) return;
+    expect(rows.map((row) => row[''])).toEqual(['1 gateway, no Redis', '1 with Redis', '2 with Redis']);
+    for (const row of rows) expect(row['CPU µs']).toBeGreaterThan(0);
   });
 
   it('time the start of the gateway', async () => {

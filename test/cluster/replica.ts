@@ -9,17 +9,33 @@ import { BROWSE } from '../helpers/row-request.ts';
 
 const SECRET = 'for tests alone: 0123456789abcdef';
 
+interface ReplicaOptions {
+  readonly secrets?: readonly string[];
+  /** Where it keeps its answers over a restart. */
+  readonly file?: string | null;
+}
+
 export class Replica implements AsyncDisposable {
   readonly cluster: RedisCluster;
   readonly cache: AnswerCache;
   readonly opened: OpenRegistries;
   readonly logged: string[] = [];
 
-  constructor(redisUrl: string, registryUrl: string, overrides: RegistryConfigOverrides = {}, secrets = [SECRET]) {
+  constructor(
+    redisUrl: string,
+    registryUrl: string,
+    overrides: RegistryConfigOverrides = {},
+    { secrets = [SECRET], file = null }: ReplicaOptions = {},
+  ) {
     const note = (_detail: object, message: string) => void this.logged.push(message);
     const log = { info: note, warn: note };
     this.cluster = new RedisCluster({ url: redisUrl, secrets, log });
-    this.cache = new AnswerCache({ memoryBytes: 16_000_000, disk: null, shared: this.cluster, log });
+    this.cache = new AnswerCache({
+      memoryBytes: 16_000_000,
+      disk: file === null ? null : { path: file, maxBytes: 16_000_000 },
+      shared: this.cluster,
+      log,
+    });
     if (this.cache.shared !== null) this.cluster.followLog(this.cache.shared);
     this.opened = openRegistries([configureRegistry(registryUrl, overrides)], {
       cache: this.cache,

@@ -118,7 +118,8 @@ function assembleRegistries(registries: readonly RegistryDocument[], files: File
 }
 
 function assembleRegistry(registry: RegistryDocument, read: (path: KeyPath) => string | null): RegistryConfig {
-  const { name, kind, insecureHttp, allowPrivateNetwork, retry, circuit, health, access, popularityScale, webhook } = registry;
+  const { name, kind, insecureHttp, allowPrivateNetwork, retry, circuit, health, access, popularityScale, webhook } =
+    registry;
   const { connect, search, template, publish, health: healthTimeout } = registry.timeouts;
   const { catalog, staleWhileRevalidate, staleIfError, ...cache } = registry.cache;
   return {

@@ -34,6 +34,7 @@ const METRICS: RegistryMetrics = {
   timeouts: 0,
   retries: 0,
   circuitOpens: 0,
+  claimedNames: 0,
   inFlight: 0,
   queued: 0,
 };
@@ -62,6 +63,7 @@ function fixtureSource(
     fetchCategories: refuse,
     peekRows: () => 0,
     publishTemplate: refuse,
+    noteClaimedName: () => undefined,
     resetCircuit: () => undefined,
     recallTemplate: async () => null,
     canAnswer: () => true,

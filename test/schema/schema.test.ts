@@ -131,13 +131,10 @@ describe('the schema', () => {
     expect(missing.filter((member) => !member.includes('('))).toEqual([
       'Query.installPlan',
       'Query.validateTemplate',
-      'Mutation.reportInstallation',
       'TemplateFilter.policy',
       'Template.validation',
       'Template.policy',
       'GatewayMetrics.validations',
-      'GatewayMetrics.installations',
-      'TemplateUsage.installations',
       'PublishTemplatePayload.validation',
       'PublishTemplatePayload.policy',
       'CacheLayer.VALIDATION',

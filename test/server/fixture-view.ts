@@ -267,6 +267,7 @@ export function createFixtureContext(): RequestContext {
     maxPageSize: 100,
     origin: 'http://gateway.example',
     requireRole: () => undefined,
+    requireIdentity: () => undefined,
     notes: { cost: null, isWhole: false, waitsFor: null, refusal: null },
     chargeCost: () => undefined,
     gateway: {
@@ -285,6 +286,7 @@ export function createFixtureContext(): RequestContext {
       }),
       countSearch: () => undefined,
       countView: () => undefined,
+      countInstallation: () => undefined,
     },
   };
 }

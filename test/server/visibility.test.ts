@@ -58,6 +58,29 @@ const anyPlan: fc.Arbitrary<Plan> = fc.record({
   asksBefore: fc.boolean(),
 });
 
+/** Each with two registries that the caller does not see, which claim names that others have. */
+const EXAMPLES: readonly Plan[] = [
+  {
+    access: [null, { roles: ['researcher'], groups: [] }, { roles: [], groups: ['physics'] }, null],
+    types: ['official', 'community', 'institutional', 'private'],
+    claims: [['own-0*'], ['own-1*'], ['shared-1*'], []],
+    gone: [false, false, true, true],
+    ...{ roles: ['publisher'], groups: [], asksBefore: false },
+  },
+  {
+    access: [
+      { roles: ['researcher'], groups: [] },
+      { roles: ['admin'], groups: [] },
+      null,
+      { roles: [], groups: ['chemistry'] },
+    ],
+    types: ['institutional', 'private', 'community', 'community'],
+    claims: [['own-0*'], [], [], ['shared-2*']],
+    gone: [false, false, false, false],
+    ...{ roles: ['admin'], groups: [], asksBefore: true },
+  },
+];
+
 const isVisible = ({ access, roles, groups }: Plan, index: number) =>
   maySeeRegistry({ authenticated: true, subject: 'caller', roles, groups }, { access: access[index] ?? null });
 
@@ -227,10 +250,10 @@ describe('a gateway that has registries which a caller may not see', () => {
           expect(answers).toEqual(await askEverything(reference, plan, cursors));
         }
       }),
-      { seed: SEED, numRuns: 6, endOnFailure: true },
+      { seed: SEED, numRuns: 4, endOnFailure: true, examples: EXAMPLES.map((plan) => [plan]) },
     );
-    expect(hidden).toBeGreaterThan(8);
-  }, 120_000);
+    expect(hidden).toBeGreaterThan(2);
+  }, 180_000);
 });
 
 type SearchData = { readonly search: { readonly pageInfo: { readonly endCursor: string | null } } | null } | null;

@@ -196,7 +196,6 @@ registries: [{ name: "\${N}", type: "\${TYPE}", url: "\${U}", popularityScale: "
 
   it.each([
     ['an unknown key', 'serach: {}'],
-    ['a setting of a later version', 'limits: { requestsPerMinute: 600 }'],
     ['a number in words', 'limits: { depth: deep }'],
     ['a duration in words', 'search: { timeout: soon }'],
   ])('refuses %s', (_, member) => {

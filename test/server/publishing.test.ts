@@ -224,7 +224,8 @@ describe('publishing a template', () => {
       {},
       AS('publisher'),
     );
-    const events = '{ auditEvents { nodes { actor action registryName template version outcome detail } } }';
+    const events =
+      '{ auditEvents(filter: { actor: "publisher" }) { nodes { actor action registryName template version outcome detail } } }';
     const { data } = await gateway.ask(events, {}, AS('publisher'));
     const { nodes } = (data as { auditEvents: { nodes: unknown[] } }).auditEvents;
     const published = { actor: 'publisher', action: 'template.publish', registryName: 'university' };

@@ -4,6 +4,7 @@ import type { RegistryConfig } from '../src/config/config.ts';
 import type { RegistryFailure } from '../src/domain/errors.ts';
 import type { HealthChange, RegistrySource } from '../src/domain/registry.ts';
 import type { CallTracer } from '../src/domain/trace.ts';
+import { ClaimedNames } from '../src/telemetry/claimed-names.ts';
 import type { MeasuredRegistry } from '../src/telemetry/metrics-page.ts';
 import { isGoodAnswer, RegistryMeter } from '../src/telemetry/registry-metrics.ts';
 import { noteCall } from '../src/telemetry/request-scope.ts';
@@ -154,7 +155,15 @@ export class RegistryPool {
 
 /** Equal for settings that connections, circuit, budget and health checks cannot tell apart. */
 function keyOfConnection(config: RegistryConfig): string {
-  const rest = { type: null, priority: null, namespace: null, access: null, claims: null, webhook: null };
+  const rest = {
+    type: null,
+    priority: null,
+    namespace: null,
+    access: null,
+    claims: null,
+    readOnly: null,
+    webhook: null,
+  };
   return JSON.stringify({ ...config, ...rest });
 }
 
@@ -229,6 +238,15 @@ function startRegistry({ config, meter, upstream, healthListeners }: Prepared, o
   });
   healthListeners.push(health);
   const endNews = followNews(options.sharing, upstream, () => health.checkSoon());
+  const claimedNames = new ClaimedNames(options.now ?? Date.now);
+  const noteClaimedName = (template: string): void => {
+    if (!claimedNames.note(template)) return;
+    meter.onClaimedName();
+    options.logger?.warn(
+      { registry: config.name, template },
+      'a registry has a name that another one claims; it is not served',
+    );
+  };
   let latest: { readonly settings: string; readonly source: RegistrySource } | null = null;
   return {
     config,
@@ -243,6 +261,7 @@ function startRegistry({ config, meter, upstream, healthListeners }: Prepared, o
         config: wanted,
         definition,
         upstream,
+        noteClaimedName,
         readHealth: () => health.read(),
         readMetrics: (windowMs) => meter.read(windowMs, upstream.countQueued()),
       });

@@ -75,6 +75,7 @@ export interface RestRegistryParts {
   readonly config: RegistryConfig;
   readonly definition: RegistryDefinition;
   readonly upstream: Upstream;
+  noteClaimedName(name: string): void;
   readHealth(): RegistryHealth;
   readMetrics(windowMs: number): RegistryMetrics;
 }
@@ -299,6 +300,10 @@ class RestRegistry implements RegistrySource {
 
   canAnswer(): boolean {
     return this.#parts.upstream.admits('SEARCH');
+  }
+
+  noteClaimedName(name: string): void {
+    this.#parts.noteClaimedName(name);
   }
 
   resetCircuit(operation: RegistryOperation | null): void {

@@ -62,6 +62,7 @@ export interface GatewayStatus {
   readSharing(): SharingView | null;
   countSearch(tookMs: number): void;
   countView(template: Pick<Template, 'name' | 'registryName'>): void;
+  countInstallation(outcome: 'SUCCEEDED' | 'FAILED', template: Pick<Template, 'name' | 'registryName'>): void;
 }
 
 /** What is noted of one operation while it is executed. */
@@ -84,6 +85,8 @@ export interface RequestContext {
   chargeCost(cost: number): void;
   /** Throws where the caller has not the role; that is on record before the answer is sent. */
   requireRole(role: string): void;
+  /** Throws for an anonymous caller; that is on record in the same way. */
+  requireIdentity(): void;
   readonly requestId: string;
   /** What has to be on record goes here before it is answered. */
   readonly audit: RequestAudit;

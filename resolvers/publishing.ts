@@ -1,9 +1,9 @@
 /** schema/publishing.graphql */
 import { readDocument } from '../src/documents/read-document.ts';
 import type { AuditEntry, AuditOutcome } from '../src/domain/audit.ts';
-import { type RegistryErrorView, RegistryFailure } from '../src/domain/errors.ts';
-import type { Publication } from '../src/federation/answers.ts';
-import { checkValue } from './arguments.ts';
+import { BadUserInput, type RegistryErrorView, RegistryFailure, TemplateWithdrawn } from '../src/domain/errors.ts';
+import type { FederationView, Publication } from '../src/federation/answers.ts';
+import { checkRegistryName, checkValue } from './arguments.ts';
 import type { RequestContext } from './context.ts';
 
 interface PublishTemplateArguments {
@@ -55,4 +55,46 @@ function refuseDocument(registryName: string, faults: readonly string[]): Public
   return { published: false, template: null, error };
 }
 
-export const publishingResolvers = { Mutation: { publishTemplate } };
+interface ReportInstallationArguments {
+  readonly input: {
+    readonly registry: string;
+    readonly template: string;
+    readonly version: string;
+    readonly outcome: 'SUCCEEDED' | 'FAILED';
+    readonly message?: string | null;
+  };
+}
+
+async function reportInstallation(_: unknown, { input }: ReportInstallationArguments, context: RequestContext) {
+  context.requireIdentity();
+  const { audit, gateway, view } = context;
+  const registryName = checkRegistryName('input.registry', input.registry, view);
+  const name = checkValue('input.template', input.template);
+  const version = checkValue('input.version', input.version);
+  const detail = [input.outcome, ...(input.message == null ? [] : [checkValue('input.message', input.message)])].join(
+    ': ',
+  );
+  if (!(await isKnown(view, name, version, registryName))) {
+    throw new BadUserInput(
+      'input.template',
+      '"input.template" and "input.version" must be of a template that the registry has; it has none of that name and version.',
+    );
+  }
+  const entry = { action: 'installation.report', registryName, template: name, version, detail } as const;
+  return await audit.perform(entry, async () => {
+    gateway.countInstallation(input.outcome, { name, registryName });
+    return { recorded: true };
+  });
+}
+
+/** What was withdrawn since may have been installed before. */
+async function isKnown(view: FederationView, name: string, version: string, registryName: string): Promise<boolean> {
+  try {
+    return (await view.lookUpTemplate(name, version, registryName)) !== null;
+  } catch (error) {
+    if (error instanceof TemplateWithdrawn) return true;
+    throw error;
+  }
+}
+
+export const publishingResolvers = { Mutation: { publishTemplate, reportInstallation } };

@@ -60,14 +60,25 @@ function toReceivedBody(answer: RawAnswer, bytes: Buffer): ReceivedBody {
   };
 }
 
+/** An answer of the protocol is some six levels deep. */
+const MAX_DEPTH = 64;
+/**
+ * Smaller bodies are not looked through for their depth: it would take half as long as parsing them, and they cannot be deep
+ * enough to hurt. Eight megabytes of brackets would take seconds to parse, and two hundred megabytes.
+ */
+const SHALLOW_BYTES = 128 * 1024;
+
 /**
  * Reads a body as JSON. The value is unknown and stays so: adapters read the members they know by name, to a fixed depth,
  * and copy nothing by the registry's own keys, so neither deep nesting nor a member called __proto__ reaches anything.
- * Throws a PROTOCOL failure when the body does not say it is JSON, or is none.
+ * Throws a PROTOCOL failure when the body does not say it is JSON, is none, or is nested beyond reason.
  */
 export function readJson(registryName: string, body: ReceivedBody): unknown {
   if (!/^(application|text)\/([\w.-]+\+)?json$/.test(body.mediaType)) {
     throw protocolFailure(registryName, `the media type must be JSON, it is "${body.mediaType.slice(0, 80)}"`);
+  }
+  if (body.bytes.length > SHALLOW_BYTES && isDeeper(body.bytes, MAX_DEPTH)) {
+    throw protocolFailure(registryName, `nested more than ${MAX_DEPTH} levels deep`);
   }
   try {
     const text = body.bytes.toString('utf8');
@@ -75,4 +86,27 @@ export function readJson(registryName: string, body: ReceivedBody): unknown {
   } catch (error) {
     throw protocolFailure(registryName, `not JSON: ${error instanceof Error ? error.name : String(error)}`);
   }
+}
+
+/** Whether brackets and braces, those in strings left out, open more than `maxDepth` levels. */
+function isDeeper(bytes: Uint8Array, maxDepth: number): boolean {
+  let depth = 0;
+  for (let at = 0; at < bytes.length; at += 1) {
+    switch (bytes[at]) {
+      case 0x22: // "
+        at += 1;
+        while (at < bytes.length && bytes[at] !== 0x22) at += bytes[at] === 0x5c ? 2 : 1;
+        break;
+      case 0x7b: // {
+      case 0x5b: // [
+        depth += 1;
+        if (depth > maxDepth) return true;
+        break;
+      case 0x7d: // }
+      case 0x5d: // ]
+        depth -= 1;
+        break;
+    }
+  }
+  return false;
 }

@@ -33,6 +33,9 @@ export interface Connections {
 export function openConnections(config: RegistryConfig, lookup?: LookupFunction): Connections {
   let certificate: CertificateView | null = null;
   const tls = {
+    // Both are Node's defaults as long as no variable or flag of the process says otherwise: here none may.
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.2' as const,
     ...(config.tls?.ca != null && { ca: config.tls.ca }),
     ...(config.tls?.cert != null && { cert: config.tls.cert }),
     ...(config.tls?.key != null && { key: config.tls.key }),
@@ -55,13 +58,17 @@ export function openConnections(config: RegistryConfig, lookup?: LookupFunction)
     config.proxy === null
       ? new Pool(new URL(config.url).origin, {
           ...common,
-          connect: { ...tls, timeout: config.timeouts.connect, lookup: guardLookup(lookup) },
+          connect: {
+            ...tls,
+            timeout: config.timeouts.connect,
+            lookup: guardLookup(config.allowPrivateNetwork, lookup),
+          },
         })
       : new ProxyAgent({
           ...common,
           uri: config.proxy,
           requestTls: { ...tls, timeout: config.timeouts.connect },
-          proxyTls: { timeout: config.timeouts.connect },
+          proxyTls: { rejectUnauthorized: true, minVersion: 'TLSv1.2' as const, timeout: config.timeouts.connect },
         });
   return {
     dispatcher,
@@ -69,7 +76,11 @@ export function openConnections(config: RegistryConfig, lookup?: LookupFunction)
     async inspectCertificate(timeoutMs) {
       const url = new URL(config.url);
       if (url.protocol !== 'https:' || config.proxy !== null) return;
-      const peer = await inspectCertificate(url, { ...tls, lookup: guardLookup(lookup) }, timeoutMs);
+      const peer = await inspectCertificate(
+        url,
+        { ...tls, lookup: guardLookup(config.allowPrivateNetwork, lookup) },
+        timeoutMs,
+      );
       if (peer !== null) certificate = toCertificateView(peer);
     },
     close: () => dispatcher.destroy(),

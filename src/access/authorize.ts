@@ -15,3 +15,12 @@ export function requireRole(caller: Caller, role: string): void {
     'MISSING',
   );
 }
+
+/** Throws Unauthenticated for an anonymous caller. */
+export function requireIdentity(caller: Caller): void {
+  if (caller.authenticated) return;
+  throw new Unauthenticated(
+    'This needs a caller who has proved who it is; no proof was given. Send it as "Authorization: Bearer <key or token>".',
+    'MISSING',
+  );
+}

@@ -193,6 +193,11 @@ function fieldCost(coordinate: string, field: FieldNode, pageSize: number, input
         entries: 1,
         calls: registryCount + (readArgument(field, 'registry', input) == null ? registryCount : 1),
       };
+    case 'Mutation.reportInstallation':
+      return { entries: 1, calls: 2 };
+    case 'Mutation.publishTemplate':
+      // The document, and look-ups before and behind it.
+      return { entries: 1, calls: 4 };
     case 'Query.categories':
       return { entries: ASSUMED_ENTRIES, calls: registryCount };
     case 'SearchProgress.report':

@@ -118,7 +118,8 @@ function assembleRegistries(registries: readonly RegistryDocument[], files: File
 }
 
 function assembleRegistry(registry: RegistryDocument, read: (path: KeyPath) => string | null): RegistryConfig {
-  const { name, kind, insecureHttp, retry, circuit, health, access, popularityScale, webhook } = registry;
+  const { name, kind, insecureHttp, allowPrivateNetwork, retry, circuit, health, access, popularityScale, webhook } =
+    registry;
   const { connect, search, template, publish, health: healthTimeout } = registry.timeouts;
   const { catalog, staleWhileRevalidate, staleIfError, ...cache } = registry.cache;
   return {
@@ -127,6 +128,7 @@ function assembleRegistry(registry: RegistryDocument, read: (path: KeyPath) => s
     kind,
     url: (parseHttpUrl(registry.url)?.href ?? registry.url).replace(/\/+$/, ''),
     insecureHttp,
+    allowPrivateNetwork,
     namespace: registry.namespace ?? kind,
     priority: registry.priority ?? null,
     credentials: assembleCredentials(registry, read),

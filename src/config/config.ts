@@ -51,6 +51,8 @@ export interface RegistryConfig {
   /** Without a trailing slash. */
   readonly url: string;
   readonly insecureHttp: boolean;
+  /** Its host's name may lead to an address of an organisation's own network. */
+  readonly allowPrivateNetwork: boolean;
   readonly namespace: string;
   /** As written; null: derived from the type. The order of `Config.registries` is the resolution order. */
   readonly priority: number | null;

@@ -258,6 +258,10 @@ const registry = mapping({
   kind: choice(REGISTRY_KINDS).prefault('marketplace').meta({ description: 'The adapter.' }),
   url: checkedText(checkRegistryUrl, 'an absolute http or https URL').meta({ format: 'uri' }),
   insecureHttp: flag(false).meta({ description: 'Allows plain http to a host that is not loopback.' }),
+  allowPrivateNetwork: flag(false).meta({
+    description:
+      "Lets the name of its host lead to an address of an organisation's own network (RFC 1918, RFC 4193, RFC 6598).",
+  }),
   namespace: text().optional().meta({ description: 'Names are compared within one. Default: one per kind.' }),
   priority: count({ min: -1_000_000, max: 1_000_000 }).optional().meta({
     description:

@@ -125,6 +125,8 @@ export interface RegistrySource {
   canAnswer(): boolean;
   /** Closes the circuit of an operation (null: of all) and forgets the failures that it has counted. */
   resetCircuit(operation: RegistryOperation | null): void;
+  /** Told of a name that came from here and that another registry claims: it is not served. */
+  noteClaimedName(name: string): void;
   /** Both read what was observed; neither calls the registry. */
   readHealth(): RegistryHealth;
   readMetrics(windowMs: number): RegistryMetrics;
@@ -193,6 +195,8 @@ export interface RegistryMetrics {
   readonly timeouts: number;
   readonly retries: number;
   readonly circuitOpens: number;
+  /** Names that it sent and another registry claims, each once an hour. */
+  readonly claimedNames: number;
   readonly inFlight: number;
   readonly queued: number;
 }

@@ -14,6 +14,7 @@ export function relaySource(source: RegistrySource, relay: Relay): RegistrySourc
     fetchContent: (name, version, options) => relay((changed) => source.fetchContent(name, version, changed), options),
     fetchCategories: (options) => relay((changed) => source.fetchCategories(changed), options),
     publishTemplate: (document) => source.publishTemplate(document),
+    noteClaimedName: (name) => source.noteClaimedName(name),
     resetCircuit: (operation) => source.resetCircuit(operation),
     recallTemplate: (name) => source.recallTemplate(name),
     peekRows: (request) => source.peekRows(request),

@@ -286,7 +286,9 @@ export class SearchEngine {
       compare,
       scanRows: this.#config.scan,
       accepts: (row: CatalogRow, stream: RegistryStream) => {
-        if (this.#isClaimedElsewhere?.(row.name, stream.registry.source.info.name)) {
+        const { source } = stream.registry;
+        if (this.#isClaimedElsewhere?.(row.name, source.info.name)) {
+          source.noteClaimedName(row.name);
           stream.refused += 1;
           return false;
         }

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { RequestContext } from '../../resolvers/context.ts';
 import { createAuthenticator } from '../access/authenticate.ts';
-import { requireRole } from '../access/authorize.ts';
+import { requireIdentity, requireRole } from '../access/authorize.ts';
 import type { Quota } from '../access/caller-quotas.ts';
 import { createDocumentCheck } from '../access/document-limits.ts';
 import { CallerAudit } from '../audit/request-audit.ts';
@@ -108,6 +108,7 @@ export async function createHandler({
     readSharing: state.readSharing,
     countSearch: metrics.countSearch,
     countView: metrics.countView,
+    countInstallation: metrics.countInstallation,
   };
   const admission = new Admission({
     quotas: state.quotasFor(limits),
@@ -127,7 +128,10 @@ export async function createHandler({
     view: viewFor(caller),
     caller,
     chargeCost: (cost) => chargeCost(cost, quota, record),
-    requireRole: (role) => requireRoleOnRecord(role, caller, { audit, record, requestId }),
+    requireRole: (role) =>
+      refuseOnRecord(() => requireRole(caller, role), `needs the role "${role}"`, caller, { audit, record, requestId }),
+    requireIdentity: () =>
+      refuseOnRecord(() => requireIdentity(caller), 'needs a proof of who calls', caller, { audit, record, requestId }),
     requestId,
     audit: new CallerAudit(audit, caller, requestId),
     maxPageSize: search.maxPageSize,
@@ -222,15 +226,16 @@ export async function createHandler({
 }
 
 /** A refusal is on record before the answer is sent; the answer is the same whether it could be. */
-function requireRoleOnRecord(
-  role: string,
+function refuseOnRecord(
+  demand: () => void,
+  detail: string,
   caller: Caller,
   { audit, record, requestId }: { audit: AuditTrail; record: OperationRecord; requestId: string },
 ): void {
   try {
-    requireRole(caller, role);
+    demand();
   } catch (error) {
-    const recorded = audit.deny({ detail: `needs the role "${role}"` }, { actor: actorOf(caller), requestId });
+    const recorded = audit.deny({ detail }, { actor: actorOf(caller), requestId });
     const before = record.waitsFor;
     record.waitsFor = before === null ? recorded : before.then(() => recorded);
     throw error;

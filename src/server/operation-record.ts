@@ -61,6 +61,11 @@ export class OperationRecord implements GatewayStatus, OperationNotes {
     this.#gateway.countView({ name, registryName });
   }
 
+  /** Of a mutation, which is never given again. */
+  countInstallation(outcome: 'SUCCEEDED' | 'FAILED', template: ViewedTemplate): void {
+    this.#gateway.countInstallation(outcome, template);
+  }
+
   /** Counts the operation once more, with all that it counted: each search with its time in milliseconds. */
   countAgain(tookMs: number): void {
     this.#countOperation();

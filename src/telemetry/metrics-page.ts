@@ -195,6 +195,11 @@ function writeCalls(page: Exposition, registries: readonly MeasuredRegistry[]): 
     'How often a circuit opened.',
     each(({ circuitOpens }) => circuitOpens),
   );
+  page.counter(
+    'marketplace_registry_claimed_names_total',
+    'Names that it sent and another registry claims; each counts once an hour.',
+    each(({ claimedNames }) => claimedNames),
+  );
   page.gauge(
     'marketplace_registry_requests_in_flight',
     'Requests under way.',

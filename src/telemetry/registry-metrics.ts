@@ -23,6 +23,7 @@ export interface RegistryTotals {
   /** Calls that the limiter refused here. */
   readonly refusals: number;
   readonly circuitOpens: number;
+  readonly claimedNames: number;
   readonly inFlight: number;
   readonly queued: number;
   countAttempts(outcome: AttemptOutcome): number;
@@ -66,6 +67,10 @@ export class RegistryMeter {
     if (state === 'OPEN') this.#windows.current.circuitOpens += 1;
   }
 
+  onClaimedName(): void {
+    this.#windows.current.claimedNames += 1;
+  }
+
   /** Sums up the last `windowMs` (an hour at most). `queued` is what the limiter holds now. */
   read(windowMs: number, queued: number): RegistryMetrics {
     return new Reading(this.#windows.since(windowMs), this.#inFlight, queued);
@@ -84,9 +89,9 @@ export class RegistryMeter {
 
   /** Everything since the start. `queued` is what the limiter holds now. */
   readTotals(queued: number): RegistryTotals {
-    const { attempts, lookups, latencies, retries, refusals, circuitOpens } = this.#windows.total();
+    const { attempts, lookups, latencies, retries, refusals, circuitOpens, claimedNames } = this.#windows.total();
     return {
-      ...{ latencies, retries, refusals, circuitOpens, queued, inFlight: this.#inFlight },
+      ...{ latencies, retries, refusals, circuitOpens, claimedNames, queued, inFlight: this.#inFlight },
       countAttempts: (outcome) => attempts[outcome],
       countLookups: (layer, outcome) => lookups[layer][outcome],
     };
@@ -116,6 +121,7 @@ class Part {
   retries = 0;
   refusals = 0;
   circuitOpens = 0;
+  claimedNames = 0;
 
   get requests(): number {
     return this.latencies.total;
@@ -136,6 +142,7 @@ class Part {
     this.retries += other.retries;
     this.refusals += other.refusals;
     this.circuitOpens += other.circuitOpens;
+    this.claimedNames += other.claimedNames;
   }
 }
 
@@ -199,6 +206,10 @@ class Reading implements RegistryMetrics {
 
   get retries(): number {
     return this.#sum(({ retries }) => retries);
+  }
+
+  get claimedNames(): number {
+    return this.#sum(({ claimedNames }) => claimedNames);
   }
 
   get circuitOpens(): number {

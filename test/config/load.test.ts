@@ -52,6 +52,7 @@ describe('defaults', () => {
           kind: 'marketplace',
           url: 'https://official.example',
           insecureHttp: false,
+          allowPrivateNetwork: false,
           namespace: 'marketplace',
           priority: null,
           credentials: null,

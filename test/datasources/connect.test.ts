@@ -1,8 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import { type AddressInfo, connect, type LookupFunction, type Socket } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { isLocalAddress } from '../../datasources/http/local-addresses.ts';
 import { openRegistries } from '../../datasources/registries.ts';
 import { startFaultyRegistry } from '../helpers/faulty-registry.ts';
 import { createTestAuthority } from '../helpers/faulty-registry-certificates.ts';
@@ -10,16 +9,8 @@ import { configureRegistry, type RegistryConfigOverrides } from '../helpers/faul
 import { failureOf, openFaultySource } from '../helpers/faulty-registry-source.ts';
 import { BROWSE } from '../helpers/row-request.ts';
 
-/** A resolver that knows one answer. */
-function resolveTo(address: string): LookupFunction {
-  return (_hostname, options, callback) => {
-    if (options.all === true) callback(null, [{ address, family: 4 }]);
-    else callback(null, address, 4);
-  };
-}
-
-async function searchOnce(url: string, overrides: RegistryConfigOverrides, lookup?: LookupFunction) {
-  const opened = openRegistries([configureRegistry(url, overrides)], lookup && { lookup });
+async function searchOnce(url: string, overrides: RegistryConfigOverrides) {
+  const opened = openRegistries([configureRegistry(url, overrides)]);
   try {
     const [source] = opened.sources;
     return await source?.searchRows(BROWSE, { deadlineMs: performance.now() + 3_000 });
@@ -27,49 +18,6 @@ async function searchOnce(url: string, overrides: RegistryConfigOverrides, looku
     await opened.close();
   }
 }
-
-describe('addresses that mean something only on a host or a link', () => {
-  it.each(['127.0.0.1', '169.254.169.254', '224.0.0.1', '0.0.0.0'])(
-    'are local: %s, also written as IPv6',
-    (address) => {
-      expect(isLocalAddress(address, 4)).toBe(true);
-      expect(isLocalAddress(`::ffff:${address}`, 6)).toBe(true);
-    },
-  );
-
-  it.each(['::1', '::', 'fe80::1', 'ff02::1'])('are local: %s', (address) => {
-    expect(isLocalAddress(address, 6)).toBe(true);
-  });
-
-  it.each([
-    ['93.184.216.34', 4],
-    ['10.1.2.3', 4],
-    ['172.31.0.1', 4],
-    ['192.168.1.1', 4],
-    ['fd12:3456::1', 6],
-    ['2606:2800:220:1::1', 6],
-    ['::ffff:93.184.216.34', 6],
-  ] as const)('are not, those of an organisation included: %s', (address, family) => {
-    expect(isLocalAddress(address, family)).toBe(false);
-  });
-
-  it('are refused for a name that resolves to one, and nothing is sent there', async () => {
-    await using registry = await startFaultyRegistry();
-    const url = `http://registry.example:${registry.port}`;
-    const failure = await failureOf(searchOnce(url, { insecureHttp: true }, resolveTo('127.0.0.1')));
-    expect(failure.type).toBe('CONNECTION');
-    expect(failure.logDetail).toContain('must lead to an address beyond this host');
-    expect(failure.message).not.toContain('127.0.0.1');
-    expect(registry.arrivals).toHaveLength(0);
-  });
-
-  it('are reached when the configuration names them, or localhost', async () => {
-    await using registry = await startFaultyRegistry({ rows: [{ name: 'a', version: '1' }] });
-    expect((await searchOnce(registry.url, {}))?.value.rows).toHaveLength(1);
-    const local = await searchOnce(`http://localhost:${registry.port}`, {}, resolveTo('127.0.0.1'));
-    expect(local?.value.rows).toHaveLength(1);
-  });
-});
 
 /** A proxy of few lines that counts what is asked of it. */
 async function startProxy() {

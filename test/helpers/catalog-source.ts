@@ -146,6 +146,8 @@ export class CatalogSource implements RegistrySource {
     return this.failure === null;
   }
 
+  noteClaimedName(): void {}
+
   resetCircuit(): void {}
 
   readHealth(): never {

@@ -23,6 +23,7 @@ export function configureRegistry(url: string, overrides: RegistryConfigOverride
     kind: 'marketplace',
     url,
     insecureHttp: false,
+    allowPrivateNetwork: false,
     namespace: 'marketplace',
     priority: null,
     credentials: null,

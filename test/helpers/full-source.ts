@@ -82,6 +82,8 @@ export class FullSource implements RegistrySource {
     return this.rows.canAnswer();
   }
 
+  noteClaimedName(): void {}
+
   resetCircuit(): void {}
 
   readHealth(): never {

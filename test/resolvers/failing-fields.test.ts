@@ -25,6 +25,7 @@ const ROOT_ARGUMENTS: Record<string, string> = {
   registry: '(name: "official")',
   invalidateCache: '(input: {})',
   publishTemplate: '(input: { document: "{\\"name\\":\\"a\\",\\"version\\":\\"1\\"}" })',
+  reportInstallation: '(input: { registry: "official", template: "org/base", version: "1.2.0", outcome: SUCCEEDED })',
   resetCircuit: '(input: { registry: "official" })',
 };
 

@@ -40,6 +40,7 @@ const METRICS: RegistryMetrics = {
   timeouts: 0,
   retries: 0,
   circuitOpens: 0,
+  claimedNames: 0,
   inFlight: 0,
   queued: 0,
 };
@@ -68,6 +69,7 @@ function fixtureSource(
     fetchCategories: refuse,
     peekRows: () => 0,
     publishTemplate: refuse,
+    noteClaimedName: () => undefined,
     resetCircuit: () => undefined,
     recallTemplate: async () => null,
     canAnswer: () => true,
@@ -295,6 +297,7 @@ export function createFixtureContext(): RequestContext {
     maxPageSize: 100,
     origin: 'http://gateway.example',
     requireRole: () => undefined,
+    requireIdentity: () => undefined,
     notes: { cost: null, isWhole: false, waitsFor: null, refusal: null },
     chargeCost: () => undefined,
     gateway: {
@@ -313,6 +316,7 @@ export function createFixtureContext(): RequestContext {
       }),
       countSearch: () => undefined,
       countView: () => undefined,
+      countInstallation: () => undefined,
     },
   };
 }

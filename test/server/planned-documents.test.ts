@@ -106,6 +106,7 @@ describe('what is known of documents', () => {
     maxPageSize: 100,
     origin: null,
     requireRole: () => undefined,
+    requireIdentity: () => undefined,
     audit: new CallerAudit(
       new HeldTrail(),
       { authenticated: false, subject: null, roles: [], groups: [] },
@@ -124,6 +125,7 @@ describe('what is known of documents', () => {
       },
       countSearch: () => undefined,
       countView: () => undefined,
+      countInstallation: () => undefined,
     },
   };
   const make = () => {

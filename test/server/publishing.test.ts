@@ -224,7 +224,8 @@ describe('publishing a template', () => {
       {},
       AS('publisher'),
     );
-    const events = '{ auditEvents { nodes { actor action registryName template version outcome detail } } }';
+    const events =
+      '{ auditEvents(filter: { actor: "publisher" }) { nodes { actor action registryName template version outcome detail } } }';
     const { data } = await gateway.ask(events, {}, AS('publisher'));
     const { nodes } = (data as { auditEvents: { nodes: unknown[] } }).auditEvents;
     const published = { actor: 'publisher', action: 'template.publish', registryName: 'university' };
@@ -296,6 +297,41 @@ async function startOddRegistry(answer: (request: IncomingMessage, response: Ser
     },
   };
 }
+
+describe('a report of an installation', () => {
+  const report = `mutation ($template: String!, $registry: String!) {
+    reportInstallation(
+      input: { registry: $registry, template: $template, version: "1.0.0", outcome: SUCCEEDED, message: "on a cluster" }
+    ) { recorded }
+  }`;
+
+  it('is counted and on record where the template is one that the caller sees, and who calls is known', async () => {
+    await using gateway = await servePublishing({}, { access: { groups: ['physics'] } });
+    const say = async (template: string, registry: string, headers: Record<string, string>) => {
+      const { data, errors } = await gateway.ask(report, { template, registry }, headers);
+      return errors[0]?.extensions.code ?? data;
+    };
+    expect(await say('uni/old', 'university', AS('publisher'))).toEqual({ reportInstallation: { recorded: true } });
+    expect(await say('uni/none', 'university', AS('publisher'))).toBe('BAD_USER_INPUT');
+    // Claimed by another registry, whoever has it.
+    expect(await say('base', 'university', AS('publisher'))).toBe('BAD_USER_INPUT');
+    expect(await say('uni/old', 'university', AS('reader'))).toBe('BAD_USER_INPUT');
+    expect(await say('base', 'official', {})).toBe('UNAUTHENTICATED');
+    const counts = `{ gateway { metrics {
+      installations { name count } popularTemplates { name installations }
+    } } }`;
+    const countsFor = async (key: keyof typeof KEYS) => {
+      const { data } = await gateway.ask(counts, {}, AS(key));
+      return (data as { gateway: { metrics: { installations: { count: number }[] } } }).gateway.metrics;
+    };
+    expect((await countsFor('publisher')).installations).toContainEqual({ name: 'SUCCEEDED', count: 1 });
+    expect((await countsFor('reader')).installations.filter(({ count }) => count > 0)).toEqual([]);
+    const events = '{ auditEvents(filter: { action: "installation.report" }) { nodes { actor template detail } } }';
+    expect((await gateway.ask(events, {}, AS('publisher'))).data).toMatchObject({
+      auditEvents: { nodes: [{ actor: 'publisher', template: 'uni/old', detail: 'SUCCEEDED: on a cluster' }] },
+    });
+  });
+});
 
 describe('a publication to a registry that fails', () => {
   const template = { name: 'uni/new', version: '1.0.0', digest: `sha256:${hash('sha256', DOCUMENT)}` };

@@ -55,6 +55,7 @@ describe('the metrics of a registry', () => {
       timeouts: 1,
       retries: 1,
       circuitOpens: 1,
+      claimedNames: 0,
       inFlight: 1,
       queued: 4,
     });

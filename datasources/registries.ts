@@ -179,7 +179,9 @@ function prepareRegistry(
     },
     onAttemptEnd: (tookMs, failure) => {
       meter.onAttemptEnd(tookMs, failure);
-      for (const health of healthListeners) health.noteCall(isGoodAnswer(failure));
+      // What one caller's token is worth says nothing of the registry.
+      const isCallers = config.credentials?.type === 'passthrough' && failure?.type === 'AUTHENTICATION';
+      for (const health of healthListeners) health.noteCall(isCallers || isGoodAnswer(failure));
       if (failure !== null) logFailure(failure, options);
     },
     onRetry: () => meter.onRetry(),
@@ -210,6 +212,7 @@ function startRegistry({ config, meter, upstream, healthListeners }: Prepared, o
     paths: definition.healthPaths,
     intervalMs: config.health.interval,
     timeoutMs: config.timeouts.health,
+    hasNoCredentials: config.credentials?.type === 'passthrough',
     degradedLatencyMs: config.health.degradedLatency,
     degradedErrorPercentage: config.health.degradedErrorPercentage,
     countCalls: () => meter.countCalls(CALLS_WINDOW_MS),

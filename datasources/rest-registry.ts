@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { RegistryConfig } from '../src/config/config.ts';
 import type { TemplateState } from '../src/domain/cache.ts';
-import { type RegistryErrorType, RegistryFailure } from '../src/domain/errors.ts';
+import type { CallerToken } from '../src/domain/caller-token.ts';
+import { type RegistryErrorType, RegistryFailure, type RegistryFailureDetails } from '../src/domain/errors.ts';
 import { normalizeName } from '../src/domain/names.ts';
 import type {
   Answer,
@@ -23,7 +24,7 @@ import type {
 } from '../src/domain/template.ts';
 import { readJson } from './http/body.ts';
 import type { Upstream } from './http/chain.ts';
-import type { ReceivedBody, UpstreamRequest } from './http/layer.ts';
+import type { Handler, ReceivedBody, UpstreamRequest, UpstreamResponse } from './http/layer.ts';
 
 /** Bodies beyond these are refused, decompressed bytes counted. */
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
@@ -95,8 +96,10 @@ class RestRegistry implements RegistrySource {
   readonly info: RegistryInfo;
   readonly #parts: RestRegistryParts;
   readonly #context: MappingContext;
+  readonly #token: CallerToken | null;
+  readonly forCaller?: (token: CallerToken) => RegistrySource;
 
-  constructor(parts: RestRegistryParts) {
+  constructor(parts: RestRegistryParts, token: CallerToken | null = null) {
     const { config, definition } = parts;
     this.info = Object.freeze({
       name: config.name,
@@ -109,6 +112,8 @@ class RestRegistry implements RegistrySource {
       access: config.access,
     });
     this.#parts = parts;
+    this.#token = token;
+    if (config.credentials?.type === 'passthrough') this.forCaller = (own) => new RestRegistry(parts, own);
     this.#context = { registryName: config.name, popularityScale: config.popularityScale };
   }
 
@@ -226,7 +231,7 @@ class RestRegistry implements RegistrySource {
   async publishTemplate(document: TemplateDocument): Promise<Template | null> {
     const { config, definition, upstream } = this.#parts;
     if (definition.publish === null || !this.info.writable) throw new RegistryFailure('READ_ONLY', this.info.name);
-    const { outcome, value } = await upstream.publish({
+    const { outcome, value } = await this.#inCallersName(upstream.publish, {
       operation: 'PUBLISH',
       path: definition.publish.buildPath(),
       purpose: null,
@@ -276,15 +281,17 @@ class RestRegistry implements RegistrySource {
   }
 
   peekRows(request: RowRequest): number {
-    return this.#parts.upstream.peek(this.#parts.definition.search.buildPath(request));
+    return this.#parts.upstream.peek(this.#parts.definition.search.buildPath(request), this.#token);
   }
 
   async recallTemplate(name: string): Promise<TemplateState | null> {
     if (!isAskable(name)) return 'ABSENT';
     const { definition, upstream } = this.#parts;
     // As `fetchTemplate` asks for it: what is kept under the path was made by this very `parse`.
-    const kept = await upstream.recall(definition.template.buildPath(name, null), (body) =>
-      this.#readTemplate(body, name, null),
+    const kept = await upstream.recall(
+      definition.template.buildPath(name, null),
+      (body) => this.#readTemplate(body, name, null),
+      this.#token,
     );
     if (kept === undefined) return null;
     return kept === null ? 'ABSENT' : (kept as Template);
@@ -308,7 +315,7 @@ class RestRegistry implements RegistrySource {
 
   async #call<T>(endpoint: Endpoint<T>, options: CallOptions): Promise<Answer<T>> {
     const startedAtMs = performance.now();
-    const response = await this.#parts.upstream.call({
+    const request: UpstreamRequest = {
       operation: endpoint.operation,
       path: endpoint.path,
       purpose: options.purpose ?? null,
@@ -327,7 +334,9 @@ class RestRegistry implements RegistrySource {
       waiters: { latestDeadlineMs: options.deadlineMs, background: options.background ?? false },
       traceHeaders: null,
       attempt: null,
-    });
+    };
+    const { call } = this.#parts.upstream;
+    const response = await (this.forCaller === undefined ? call(request) : this.#inCallersName(call, request));
     return {
       // A path belongs to one operation, so what the cache has under it was made by this very `parse` (or is the null of
       // an absence, which only operations whose T has null ask for).
@@ -377,6 +386,22 @@ class RestRegistry implements RegistrySource {
     if (json.error !== null && json.error !== undefined) {
       throw this.#protocolFailure('an error in the place of an answer');
     }
+  }
+
+  /** By the caller's token, where the registry is asked so: one that it refuses is its caller's matter, and without one nothing is sent. */
+  async #inCallersName(call: Handler, request: UpstreamRequest): Promise<UpstreamResponse> {
+    if (this.forCaller === undefined) return await call(request);
+    if (this.#token === null) throw this.#callersFailure({ refusedHere: true });
+    try {
+      return await call({ ...request, token: this.#token });
+    } catch (error) {
+      if (!(error instanceof RegistryFailure) || error.type !== 'AUTHENTICATION') throw error;
+      throw this.#callersFailure({ statusCode: error.statusCode });
+    }
+  }
+
+  #callersFailure(details: RegistryFailureDetails): RegistryFailure {
+    return new RegistryFailure('AUTHENTICATION', this.info.name, { ...details, byCallersToken: true });
   }
 
   #protocolFailure(logDetail: string): RegistryFailure {

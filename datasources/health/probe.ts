@@ -12,6 +12,8 @@ export interface ProbeOptions {
   /** Asked in turn until one is there. */
   readonly paths: readonly [string, ...string[]];
   readonly timeoutMs: number;
+  /** It is asked by its callers' tokens: a check has none, and that it is refused shows that the registry is there. */
+  readonly hasNoCredentials?: boolean;
 }
 
 /** Asks a registry how it is, once a call: one request outside cache, circuits and limits. */
@@ -37,6 +39,8 @@ export class Probe {
         this.#path = next;
         return this.ask();
       }
+      const isRefused = failure.type === 'AUTHENTICATION' || failure.type === 'AUTHORIZATION';
+      if (isRefused && this.#options.hasNoCredentials) return { outcome: 'WELL' };
       // It answers, only not as often as we ask.
       if (failure.type === 'RATE_LIMIT') return { outcome: 'AILING', reason: 'RATE_LIMIT' };
       return { outcome: 'FAILED', type: failure.type, message: failure.message };

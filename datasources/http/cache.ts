@@ -1,4 +1,5 @@
 import type { AnswerHead } from '../../src/domain/cache.ts';
+import type { CallerToken } from '../../src/domain/caller-token.ts';
 import { RegistryFailure } from '../../src/domain/errors.ts';
 import { NO_DIRECTIVES } from './directives.ts';
 import type { AnswerCache, KeptAnswer } from './kept-answers.ts';
@@ -40,8 +41,8 @@ export class CacheLayer {
   };
 
   /** Until when the answer to a path is given without asking, on the clock of `Date.now()`; 0: it would be asked for. */
-  peek(path: string): number {
-    const freshUntilMs = this.#options.store.peek(this.#options.scope + path);
+  peek(path: string, token: CallerToken | null): number {
+    const freshUntilMs = this.#options.store.peek(this.#scopeOf(token) + path);
     return freshUntilMs > Date.now() ? freshUntilMs : 0;
   }
 
@@ -49,9 +50,9 @@ export class CacheLayer {
    * The value that is kept of a path, whatever its age (null: of an absence); undefined: none, or none that `parse` can read.
    * Asks nobody, counts as no question, and never rejects.
    */
-  async recall(path: string, parse: UpstreamRequest['parse']): Promise<unknown> {
-    const { store, scope } = this.#options;
-    const key = scope + path;
+  async recall(path: string, parse: UpstreamRequest['parse'], token: CallerToken | null): Promise<unknown> {
+    const { store } = this.#options;
+    const key = this.#scopeOf(token) + path;
     const kept = store.get(key) ?? (store.mayLoad(key) ? await store.load(key) : undefined);
     try {
       return kept === undefined ? undefined : store.read(kept, parse);
@@ -60,8 +61,14 @@ export class CacheLayer {
     }
   }
 
+  /** An answer that was given to a token is under no key that can be had without it. */
+  #scopeOf(token: CallerToken | null): string {
+    return token === null ? this.#options.scope : `${this.#options.scope}${token.fingerprint} `;
+  }
+
   #call(request: UpstreamRequest): Promise<UpstreamResponse> {
-    const { store, scope } = this.#options;
+    const { store } = this.#options;
+    const scope = this.#scopeOf(request.token ?? null);
     // No path has a fragment.
     const key = request.purpose === null ? scope + request.path : `${scope}${request.path}#${request.purpose}`;
     const kept = store.get(key);
@@ -165,7 +172,8 @@ export class CacheLayer {
     this.#flights.set(key, flight);
     kept?.hold();
     // What must be of this very moment nobody else can have.
-    const isSharable = request.subject !== null && request.notBeforeMs < flight.startedAtMs;
+    const isSharable =
+      request.subject !== null && request.token === undefined && request.notBeforeMs < flight.startedAtMs;
     if (isSharable && this.#options.store.shared?.isUp) void this.#seek(flight, kept, isRefresh);
     else this.#send(flight, kept, isRefresh);
     return flight;
@@ -266,7 +274,9 @@ export class CacheLayer {
     const bytes = answer.body?.bytes ?? null;
     const isInUse = kept?.isParsed ?? false;
     const { value } = answer;
-    const isKept = store.keep({ key, registry: registryName, subject, head, bytes, value, parse, isInUse, epoch });
+    const isPrivate = request.token !== undefined;
+    const about = { key, registry: registryName, subject, head, isPrivate };
+    const isKept = store.keep({ ...about, bytes, value, parse, isInUse, epoch });
     if (!isKept) answer.freshUntilMs = 0;
   }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { LookupFunction } from 'node:net';
 import type { RegistryConfig } from '../../src/config/config.ts';
+import type { CallerToken } from '../../src/domain/caller-token.ts';
 import type { CertificateView, CircuitView } from '../../src/domain/registry.ts';
 import type { CallTracer } from '../../src/domain/trace.ts';
 import { CacheLayer } from './cache.ts';
@@ -38,9 +39,9 @@ export interface Upstream {
   /** One attempt outside cache, circuits and limiter: for health checks, which must see what is, and change nothing. */
   readonly probe: Handler;
   /** Until when the answer to a path is given without asking, on the clock of `Date.now()`; 0: it would be asked for. */
-  peek(path: string): number;
+  peek(path: string, token: CallerToken | null): number;
   /** What is kept of a path, however old; undefined: nothing. Never rejects. */
-  recall(path: string, parse: UpstreamRequest['parse']): Promise<unknown>;
+  recall(path: string, parse: UpstreamRequest['parse'], token: CallerToken | null): Promise<unknown>;
   admits(operation: CallOperation): boolean;
   /** Closes the circuit of the operation, or all (null), as if nothing had ever failed. */
   resetCircuit(operation: CallOperation | null): void;
@@ -112,8 +113,8 @@ export function openUpstream(config: RegistryConfig, options: UpstreamOptions): 
     call: cache.layer(publish),
     publish,
     probe: timeout(send),
-    peek: (path) => cache.peek(path),
-    recall: (path, parse) => cache.recall(path, parse),
+    peek: (path, token) => cache.peek(path, token),
+    recall: (path, parse, token) => cache.recall(path, parse, token),
     admits: (operation) => circuits.admits(operation),
     resetCircuit: (operation) => circuits.reset(operation),
     readCircuits: () => circuits.read(),

@@ -52,6 +52,8 @@ export interface AnswerCache<Kept extends KeptAnswer = KeptAnswer> {
     readonly value: unknown;
     readonly parse: UpstreamRequest['parse'];
     readonly isInUse: boolean;
+    /** Of one caller: it is kept in memory alone, and told to no other process. */
+    readonly isPrivate: boolean;
     readonly epoch: number;
   }): boolean;
   forget(key: string): void;

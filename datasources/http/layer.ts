@@ -1,4 +1,5 @@
 import type { AnswerSubject } from '../../src/domain/cache.ts';
+import type { CallerToken } from '../../src/domain/caller-token.ts';
 import type { RegistryFailure } from '../../src/domain/errors.ts';
 import type { CircuitView, RegistryOperation } from '../../src/domain/registry.ts';
 import type { CacheOutcome } from '../../src/domain/search.ts';
@@ -36,6 +37,8 @@ export interface UpstreamRequest {
   readonly path: string;
   /** NAMES: its answer is kept apart from that of the same path for another purpose, since it is used for longer. */
   readonly purpose: 'NAMES' | null;
+  /** Of the caller in whose name it is made, and for whom alone its answer is kept; absent: nobody's in particular. */
+  readonly token?: CallerToken;
   /** What is asked about; null: nothing that would be kept. */
   readonly subject: AnswerSubject | null;
   readonly accept: string;

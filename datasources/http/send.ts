@@ -35,11 +35,11 @@ export function createSend(destination: Destination): Handler {
       () => {
         const { document } = request;
         if (document === null) {
-          const headers = writeHeaders(request, destination.authorize('GET', origin + path, null));
+          const headers = writeHeaders(request, destination.authorize('GET', origin + path, null, request.token));
           return { origin, path, method: 'GET', headers };
         }
         const described = describeDocument(document);
-        const authorization = destination.authorize('POST', origin + path, described['content-digest']);
+        const authorization = destination.authorize('POST', origin + path, described['content-digest'], request.token);
         const headers = { ...writeHeaders(request, authorization), ...described };
         return { origin, path, method: 'POST', headers, body: document.bytes };
       },

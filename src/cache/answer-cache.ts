@@ -128,7 +128,7 @@ export class AnswerCache {
     answer.head = head;
     answer.isPersisted = false;
     answer.isTidy = false;
-    this.shared?.put(answer);
+    if (!answer.isPrivate) this.shared?.put(answer);
   }
 
   /** Its value. Parsed from the second use on, and heavier. Throws what `parse` throws. */
@@ -146,7 +146,7 @@ export class AnswerCache {
       return false;
     }
     const kept = new CachedAnswer(this.#slabs, answer, this.epoch, null);
-    if (this.shared !== null) {
+    if (this.shared !== null && !kept.isPrivate) {
       kept.noteRows(answer.value);
       this.shared.put(kept);
     }

@@ -23,6 +23,8 @@ export interface NewAnswer {
   readonly bytes: Uint8Array | null;
   readonly value: unknown;
   readonly parse: ParseBody;
+  /** Of one caller: it is kept in memory alone, and told to no other process. Not, where it is not said. */
+  readonly isPrivate?: boolean;
   /** It takes the place of one that was used: it will be used as well. */
   readonly isInUse: boolean;
   /** The cache's epoch when it was asked for: what has changed since may not be in it. */
@@ -33,7 +35,7 @@ export interface NewAnswer {
 export type Packing = 'PLAIN' | 'ZSTD';
 
 /** What an answer in memory is made of. `parse` null: nobody who could parse it has asked yet. */
-type AnswerParts = Pick<NewAnswer, 'key' | 'registry' | 'subject' | 'head' | 'bytes'> & {
+type AnswerParts = Pick<NewAnswer, 'key' | 'registry' | 'subject' | 'head' | 'bytes' | 'isPrivate'> & {
   readonly parse: ParseBody | null;
 };
 
@@ -61,6 +63,7 @@ export class CachedAnswer {
   readonly subject: AnswerSubject;
   /** Of the body as it came. */
   readonly sizeBytes: number;
+  readonly isPrivate: boolean;
   head: AnswerHead;
   /** It is known to hold what had changed up to this epoch of the cache. */
   epoch: number;
@@ -86,6 +89,7 @@ export class CachedAnswer {
     this.key = answer.key;
     this.registry = answer.registry;
     this.subject = answer.subject;
+    this.isPrivate = answer.isPrivate ?? false;
     this.sizeBytes = stored?.sizeBytes ?? bytes?.length ?? 0;
     this.head = answer.head;
     this.epoch = epoch;

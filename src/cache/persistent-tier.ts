@@ -101,6 +101,7 @@ export class PersistentTier {
 
   /** Has an answer written soon. false: too much waits for that already. */
   put(answer: CachedAnswer): boolean {
+    if (answer.isPrivate) return false;
     if (answer.isPersisted || this.isWaiting(answer)) return true;
     if (this.#waiting.size >= MOST_WAITING) return false;
     this.#waiting.get(answer.key)?.release();

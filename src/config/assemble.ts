@@ -161,6 +161,7 @@ function assembleCredentials(registry: RegistryDocument, read: (path: KeyPath) =
       return null;
     case 'token':
     case 'basic':
+    case 'passthrough':
       return credentials;
     case 'ssh_key':
       return {

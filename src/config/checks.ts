@@ -73,6 +73,7 @@ function checkRegistry(document: SourceDocument, path: KeyPath): Faults {
     checkPair(document, path, 'cert', 'key'),
     checkPair(document, path, 'key', 'cert'),
     checkAccess(document, path),
+    checkPassthrough(document, path),
     checkDelays(document, path),
     checkReadOnly(document, path),
   ];
@@ -117,6 +118,19 @@ function checkAccess(document: SourceDocument, path: KeyPath): ConfigFault | nul
   return document.complain([...path, 'access'], {
     expected: 'at least one role or group (leave access out where everyone may see the registry)',
     given: 'none',
+  });
+}
+
+/** An API key is the gateway's own and goes nowhere: without tokens there is nothing to pass on, and none goes in the clear. */
+function checkPassthrough(document: SourceDocument, path: KeyPath): ConfigFault | null {
+  const type: KeyPath = [...path, 'credentials', 'type'];
+  if (document.valueAt(type) !== 'passthrough') return null;
+  if (document.valueAt(['auth', 'jwt']) === undefined)
+    return document.complain(type, { expected: 'another one, unless auth.jwt lets callers sign in by tokens' });
+  const url = plainHttpUrl(document, path);
+  if (url === null || isLoopback(url)) return null;
+  return document.complain(type, {
+    expected: "another one, unless url is https: a caller's token is not sent in the clear",
   });
 }
 

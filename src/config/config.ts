@@ -40,7 +40,9 @@ export interface JwtConfig {
 export type Credentials =
   | { readonly type: 'token'; readonly token: string }
   | { readonly type: 'basic'; readonly username: string; readonly password: string }
-  | { readonly type: 'ssh_key'; readonly key: string; readonly passphrase: string | null };
+  | { readonly type: 'ssh_key'; readonly key: string; readonly passphrase: string | null }
+  /** Each caller's own token. */
+  | { readonly type: 'passthrough' };
 
 export interface RegistryConfig {
   readonly name: string;

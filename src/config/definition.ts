@@ -230,10 +230,13 @@ const credentials = z.discriminatedUnion(
       key: text('the path of an OpenSSH or PEM private key'),
       passphrase: z.string({ error: 'the passphrase of the key' }).optional(),
     }),
+    mapping({ type: z.literal('passthrough') }).meta({
+      description: "Each caller's own token (auth.jwt) is sent; answers are kept for that token alone.",
+    }),
   ],
   {
     error:
-      'credentials: { type: token, token }, { type: basic, username, password } or { type: ssh_key, key, passphrase }',
+      'credentials: { type: token, token }, { type: basic, username, password }, { type: ssh_key, key, passphrase } or { type: passthrough }',
   },
 );
 

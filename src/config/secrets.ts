@@ -27,6 +27,8 @@ function listOfCredentials(credentials: Credentials): string[] {
       const { username, password } = credentials;
       return [password, Buffer.from(`${username}:${password}`).toString('base64')];
     }
+    case 'passthrough':
+      return [];
     case 'ssh_key':
       return credentials.passphrase === null ? [credentials.key] : [credentials.key, credentials.passphrase];
   }

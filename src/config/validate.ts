@@ -75,10 +75,6 @@ function explainIssue(document: SourceDocument, issue: Issue): [KeyPath, ConfigF
   const value = document.valueAt(path);
   if (issue.message === UNSUPPORTED)
     return [[path, document.complain(path, { expected: UNSUPPORTED, showGiven: false, atKey: true })]];
-  if (value === 'passthrough' && path.at(-2) === 'credentials') {
-    const expected = 'token, basic or ssh_key: passthrough is not supported by this version';
-    return [[path, document.complain(path, { expected, showGiven: false })]];
-  }
   const suggestion = typeof value === 'string' ? findNearest(value, knownValues(issue)) : null;
   return [[path, document.complain(path, { expected: issue.message, suggestion })]];
 }

@@ -32,6 +32,8 @@ export interface RegistryFailureDetails {
   readonly retryAfterMs?: number | null;
   /** Refused by this side (open circuit, full queue) without asking the registry. */
   readonly refusedHere?: boolean;
+  /** It is asked by its callers' own tokens, so that it speaks of those and not of the gateway's. */
+  readonly byCallersToken?: boolean;
   /** For the log only: may hold an address or upstream text, already without credentials. */
   readonly logDetail?: string;
   readonly cause?: unknown;
@@ -46,6 +48,7 @@ export class RegistryFailure extends Error {
   readonly retryAfterMs: number | null;
   readonly refusedHere: boolean;
   readonly logDetail: string | null;
+  readonly #byCallersToken: boolean;
 
   constructor(type: RegistryErrorType, registryName: string, details: RegistryFailureDetails = {}) {
     super(describeFailure(type, registryName, details), details.cause === undefined ? {} : { cause: details.cause });
@@ -55,6 +58,7 @@ export class RegistryFailure extends Error {
     this.retryAfterMs = details.retryAfterMs ?? null;
     this.refusedHere = details.refusedHere ?? false;
     this.logDetail = details.logDetail ?? null;
+    this.#byCallersToken = details.byCallersToken ?? false;
   }
 
   /** The part a client may see. */
@@ -65,7 +69,7 @@ export class RegistryFailure extends Error {
       message: this.message,
       statusCode: this.statusCode,
       retryAfterMs: this.retryAfterMs,
-      guidance: GUIDANCE[this.type],
+      guidance: this.#byCallersToken ? CALLERS_TOKEN_GUIDANCE : GUIDANCE[this.type],
     };
   }
 }
@@ -87,6 +91,9 @@ const GUIDANCE: Record<RegistryErrorType, string> = {
   TLS: "The registry's certificate could not be trusted. Ask whoever runs the gateway to check it.",
 };
 
+const CALLERS_TOKEN_GUIDANCE =
+  'This registry is asked in your own name. Sign in to the gateway by a token that the registry accepts.';
+
 function describeFailure(type: RegistryErrorType, registryName: string, details: RegistryFailureDetails): string {
   const registry = `The registry "${registryName}"`;
   switch (type) {
@@ -95,6 +102,11 @@ function describeFailure(type: RegistryErrorType, registryName: string, details:
     case 'TIMEOUT':
       return `${registry} did not answer in time.`;
     case 'AUTHENTICATION':
+      if (details.byCallersToken) {
+        return details.refusedHere
+          ? `${registry} was not asked: it wants a token of the caller, and none was given.`
+          : `${registry} did not accept the caller's token.`;
+      }
       return `${registry} did not accept the gateway's credentials.`;
     case 'AUTHORIZATION':
       return `${registry} refused access.`;

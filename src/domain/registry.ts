@@ -1,4 +1,5 @@
 import type { TemplateState } from './cache.ts';
+import type { CallerToken } from './caller-token.ts';
 import type { RegistryFailure } from './errors.ts';
 import type { CacheOutcome, FacetValue, OrderDirection, OrderField, RegistryType, TemplateCriteria } from './search.ts';
 import type {
@@ -93,6 +94,11 @@ export interface RowPage {
  */
 export interface RegistrySource {
   readonly info: RegistryInfo;
+  /**
+   * The same registry, asked by a caller's own token: what it answers there is kept for that token alone. Only a registry that is
+   * configured so has it; without a token such a registry is not asked, and fails with AUTHENTICATION.
+   */
+  readonly forCaller?: (token: CallerToken) => RegistrySource;
   searchRows(request: RowRequest, options: CallOptions): Promise<Answer<RowPage>>;
   /** version null: the newest. */
   fetchTemplate(name: string, version: string | null, options: CallOptions): Promise<Answer<Template | null>>;

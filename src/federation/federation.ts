@@ -15,12 +15,13 @@ import type {
   TemplateSources,
   VisibleRegistry,
 } from './answers.ts';
+import { CallerEngines } from './caller-engines.ts';
 import { compileClaims } from './claims.ts';
 import { FreshnessRecord } from './freshness-record.ts';
 import { Learnt } from './learnt.ts';
 import { LookUps } from './look-up.ts';
 import { type PublishingSetting, publishDocument, rehearsePublication } from './publishing.ts';
-import { SearchEngine } from './search-engine.ts';
+import type { SearchEngine } from './search-engine.ts';
 import { followTemplateChange } from './template-change.ts';
 import { describeUnknown } from './unknown-registry.ts';
 import type { Usage } from './usage.ts';
@@ -81,12 +82,15 @@ export function createFederation(options: FederationOptions): Federation {
     now = Date.now,
   } = options;
   const parts = { sources, search, secrets, isClaimedElsewhere, learnt, catalogLifetimeMs, readsAhead, usage, now };
-  const engine = new SearchEngine(parts);
-  const unlisten = cache?.onInvalidated((invalidation) => engine.noteChange(invalidation));
+  const engines = new CallerEngines(parts);
+  const unlisten = cache?.onInvalidated((invalidation) => {
+    for (const engine of engines.list()) engine.noteChange(invalidation);
+  });
   const begun = new WeakMap<Promise<SearchResult>, number>();
   return {
     viewFor: (caller) => {
-      const visible = sources.filter(({ info }) => maySeeRegistry(caller, info));
+      const { engine, sources: own, isShared } = engines.of(caller);
+      const visible = own.filter(({ info }) => maySeeRegistry(caller, info));
       const registries = visible.map((source, index) => ({ source, priority: index + 1 }));
       const freshness = new FreshnessRecord();
       const lookUps = new LookUps({
@@ -98,12 +102,13 @@ export function createFederation(options: FederationOptions): Federation {
         catalogOf: (name) => engine.catalogOf(name),
       });
       const seesAll = visible.length === sources.length;
+      const counted = isShared ? usage : null;
       const publishing = { isClaimedElsewhere, cache, timeoutMs: search.timeout, defaultRegistry };
       return new CallerView({
         registries,
         engine,
         lookUps,
-        usage,
+        usage: counted,
         search,
         cache,
         seesAll,
@@ -117,12 +122,20 @@ export function createFederation(options: FederationOptions): Federation {
       if (source === undefined) throw new RangeError(`registryName must be a registry, got "${registryName}"`);
       return cache === null ? 0 : await followTemplateChange(source, name, cache, search.timeout);
     },
-    warming: new Warming({ sources, engine, isClaimedElsewhere }),
+    // Of nobody's token nothing is read ahead.
+    warming: new Warming({
+      sources: sources.filter(({ forCaller }) => forCaller === undefined),
+      ...{ engine: engines.shared, isClaimedElsewhere },
+    }),
     close: () => {
       unlisten?.();
-      return engine.close();
+      return closeAll(engines);
     },
   };
+}
+
+async function closeAll(engines: CallerEngines): Promise<void> {
+  await Promise.all(engines.list().map((engine) => engine.close()));
 }
 
 interface CallerViewParts {

@@ -85,7 +85,8 @@ export async function createHandler({
   await apollo.start();
   const readiness = { isReady: () => state.isReady, isDraining: () => state.isDraining };
   const finished = cache.responses === null ? null : new FinishedAnswers(cache.responses, state.finishedUse);
-  const tokens = takeTokenVerifier(config.auth.jwt, state, log);
+  const keepsTokens = config.registries.some(({ credentials }) => credentials?.type === 'passthrough');
+  const tokens = takeTokenVerifier(config.auth.jwt, keepsTokens, state, log);
   const authenticateBy = createAuthenticator(config.auth, tokens?.part ?? null);
   const authenticate = (request: IncomingMessage) => authenticateBy(readCredentials(request));
   const gateway = {
@@ -206,9 +207,14 @@ function countViews(audit: AuditTrail, caller: Caller, views: OperationRecord['v
 }
 
 /** The one before, with its keys and the tokens that it has verified, where its settings are the same. */
-function takeTokenVerifier(jwt: Config['auth']['jwt'], { tokenVerifiers }: ServerState, log: Logger) {
+function takeTokenVerifier(
+  jwt: Config['auth']['jwt'],
+  keepsTokens: boolean,
+  { tokenVerifiers }: ServerState,
+  log: Logger,
+) {
   if (jwt === null) return null;
-  const settings = { jwt, keepsTokens: false };
+  const settings = { jwt, keepsTokens };
   return tokenVerifiers.take(settings, () => openTokenVerifier({ ...settings, log }));
 }
 

@@ -14,7 +14,8 @@ export interface Scope {
 }
 
 /**
- * Makes the function that tells a caller's scope: its roles, its groups, and whether it proved who it is. Who it is shows in
+ * Makes the function that tells a caller's scope: its roles, its groups, whether it proved who it is, and its token, where
+ * registries are asked by it. Who it is shows in
  * `viewer` alone, which is live. What is known of a caller is remembered as long as the object is.
  */
 export function createScopeReader(): (caller: Caller) => Scope {
@@ -28,8 +29,10 @@ export function createScopeReader(): (caller: Caller) => Scope {
   };
 }
 
-function toScope({ authenticated, subject, issuer, roles, groups }: Caller): Scope {
-  const rights = JSON.stringify([authenticated, [...new Set(roles)].sort(), [...new Set(groups)].sort()]);
+function toScope({ authenticated, subject, issuer, roles, groups, token }: Caller): Scope {
+  // A caller has a token only where some registry is asked by it, and then nobody else has its answers.
+  const own = token === undefined ? [] : [token.fingerprint];
+  const rights = JSON.stringify([...own, authenticated, [...new Set(roles)].sort(), [...new Set(groups)].sort()]);
   const key = hash('sha256', rights, 'base64');
   const rooms = {
     getJson: `GET json ${key}`,

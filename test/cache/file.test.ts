@@ -24,6 +24,24 @@ describe('the file of the cache', () => {
     expect(readFileSync(folder.file).includes('xxxxxxxxxx')).toBe(false);
   });
 
+  it('never has what is of one caller alone, however it is used', async () => {
+    using folder = new CacheFolder();
+    const cache = folder.open();
+    const lookUp = { subject: { layer: 'TEMPLATE', name: 'x' } } as const;
+    for (const [key, isPrivate] of [
+      ['own', true],
+      ['common', false],
+    ] as const) {
+      cache.keep(makeAnswer(cache, key, { ...lookUp, isPrivate }));
+      await findValue(cache, key);
+      await findValue(cache, key);
+    }
+    await cache.close();
+    const store = new SqliteStore(folder.file, 1_000_000, folder.log);
+    expect(keysOf(store)).toEqual(['common']);
+    await store.disconnect();
+  });
+
   it('is looked at for no key that it does not have', async () => {
     using folder = new CacheFolder();
     await fill(folder, 3);

@@ -73,7 +73,13 @@ function withoutChoices(text: string): string {
 describe('the example configuration', () => {
   it('starts a gateway, given its files and variables', () => {
     const config = loadExample(EXAMPLE);
-    expect(config.registries.map(({ name }) => name)).toEqual(['university', 'laboratory', 'official', 'workbench']);
+    expect(config.registries.map(({ name }) => name)).toEqual([
+      'university',
+      'laboratory',
+      'personal',
+      'official',
+      'workbench',
+    ]);
     expect(config.server.secrets).toEqual(['0123456789abcdef', 'fedcba9876543210']);
   });
 

@@ -255,9 +255,9 @@ describe('settings of later versions are refused as such', () => {
     ]);
   });
 
-  it('credentials of type passthrough', () => {
+  it('credentials of type passthrough, where no caller could have a token', () => {
     expect(sentences(`${REGISTRY}    credentials: { type: passthrough }`)).toEqual([
-      'gateway.yaml:6:26 registries[0].credentials.type must be token, basic or ssh_key: passthrough is not supported by this version.',
+      'gateway.yaml:6:26 registries[0].credentials.type must be another one, unless auth.jwt lets callers sign in by tokens, but "passthrough" was given.',
     ]);
   });
 });

@@ -1,7 +1,8 @@
 /**
- * An upper bound of what an operation can cause: objects to be built, plus questions to registries, each of which a
- * registry may need several requests for. It is computed from the validated document and its variables, before anything is
- * executed.
+ * An upper bound of what an operation can cause: objects in its answer, plus calls to registries. It is computed from the
+ * validated document and its variables, before anything is executed. It holds for registries that keep the protocol: what one makes
+ * necessary that ignores filters or cannot sort has a bound of its own (`search.scan`, `search.drain`), and serves others as
+ * well. Lists whose length nobody can know before count as ten entries.
  */
 import {
   type DocumentNode,
@@ -42,6 +43,8 @@ interface CostInput {
   readonly registryCount: number;
   /** The largest page. Whoever asks for more is told so by the resolver, which is the better answer. */
   readonly maxPageSize: number;
+  /** Rows that are read of a registry at a time. */
+  readonly window: number;
 }
 
 /** What a field multiplies its selection by, and how many calls it makes itself. */
@@ -70,7 +73,7 @@ export function checkCost(input: CostInput & { readonly maxCost: number }): numb
 
 /** Makes a meter of one operation, which measures again only where something differs that the cost depends on. */
 export function createCostMeter(
-  operationOf: Pick<CostInput, 'schema' | 'document' | 'operation'>,
+  operationOf: Pick<CostInput, 'schema' | 'document' | 'operation' | 'window'>,
 ): (given: Pick<CostInput, 'variables' | 'registryCount' | 'maxPageSize'>) => number {
   const names = listCostVariables(operationOf.document);
   const measured = new Map<string, number>();
@@ -165,7 +168,7 @@ function fieldCost(coordinate: string, field: FieldNode, pageSize: number, input
   const { registryCount } = input;
   switch (coordinate) {
     case 'Query.search':
-      return { entries: 1, calls: registryCount };
+      return { entries: 1, calls: countSearchCalls(pageSize, input) };
     case 'TemplateConnection.edges':
     case 'TemplateConnection.nodes':
     case 'AuditEventConnection.edges':
@@ -200,9 +203,13 @@ function fieldCost(coordinate: string, field: FieldNode, pageSize: number, input
     case 'Template.versions':
       return { entries: ASSUMED_ENTRIES, calls: 1 };
     case 'Template.content':
-      return { entries: 1, calls: 1 };
-    case 'Template.alternatives':
-      return { entries: readCount(field, 'first', 3, MAX_ALTERNATIVES, input), calls: registryCount };
+      // The document, and the entry whose digest it must have.
+      return { entries: 1, calls: 2 };
+    case 'Template.alternatives': {
+      const entries = readCount(field, 'first', 3, MAX_ALTERNATIVES, input);
+      // A search for one more, since the template itself may be among them.
+      return { entries, calls: countSearchCalls(entries + 1, input) };
+    }
     case 'GatewayMetrics.popularTemplates':
       return { entries: readCount(field, 'first', 10, MAX_LIST_LENGTH, input), calls: 0 };
     case 'Template.dependencies':
@@ -214,6 +221,14 @@ function fieldCost(coordinate: string, field: FieldNode, pageSize: number, input
     default:
       return { entries: 1, calls: 0 };
   }
+}
+
+/**
+ * The windows of a page (contract, 5.2: R + min(R, n) + ⌈n/W⌉), and a question to each registry for the names that collapse has to
+ * know of.
+ */
+function countSearchCalls(pageSize: number, { registryCount, window }: CostInput): number {
+  return registryCount + Math.min(registryCount, pageSize) + Math.ceil(pageSize / window) + registryCount;
 }
 
 function readPageSize(field: FieldNode, input: CostInput): number {

@@ -21,6 +21,8 @@ export interface ApolloOptions {
   readonly suggestions: boolean;
   /** Bound of what one operation may cost (src/access/document-cost.ts). */
   readonly maxCost: number;
+  /** Rows that are read of a registry at a time. */
+  readonly window: number;
   readonly log: Logger;
   /** Told at the end of each operation, with its errors. */
   readonly countOperation: CountOperation;
@@ -62,7 +64,7 @@ export function createApollo(options: ApolloOptions): ApolloServer<RequestContex
 }
 
 function createListenerPlugin(
-  { schema, maxCost, log, countOperation, learnDocument }: ApolloOptions,
+  { schema, maxCost, window, log, countOperation, learnDocument }: ApolloOptions,
   requestIds: WeakMap<object, string>,
 ): ApolloServerPlugin<RequestContext> {
   const listener: GraphQLRequestListener<RequestContext> = {
@@ -82,6 +84,7 @@ function createListenerPlugin(
         registryCount,
         maxPageSize: contextValue.maxPageSize,
         maxCost,
+        window,
       });
       contextValue.notes.cost = cost;
       contextValue.chargeCost(cost);

@@ -76,10 +76,11 @@ export async function createHandler({
 }: HandlerOptions): Promise<RequestHandler> {
   const { limits, introspection, suggestions, search, cache, strictTransportSecurity } = config.server;
   const { schema, metrics, persisted, usedSignatures, requests } = state;
+  const { window } = search;
   const { countOperation } = metrics;
-  const planned = createPlannedDocuments({ schema, maxCost: limits.cost, log, countOperation });
+  const planned = createPlannedDocuments({ schema, maxCost: limits.cost, window, log, countOperation });
   const apollo = createApollo({
-    ...{ schema, introspection, suggestions, maxCost: limits.cost, log, countOperation },
+    ...{ schema, introspection, suggestions, maxCost: limits.cost, window, log, countOperation },
     learnDocument: planned.learn,
   });
   await apollo.start();

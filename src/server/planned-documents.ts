@@ -45,6 +45,8 @@ export interface PlannedDocumentsOptions {
   readonly schema: GraphQLSchema;
   /** Bound of what one operation may cost (src/access/document-cost.ts). */
   readonly maxCost: number;
+  /** Rows that are read of a registry at a time. */
+  readonly window: number;
   readonly log: Logger;
   /** Told at the end of each operation, with the codes of its errors. */
   readonly countOperation: CountOperation;
@@ -74,7 +76,7 @@ interface PlannedOperation {
 
 /** Makes the store, empty. Throws when a resolver of the schema needs what only graphql-js gives it. */
 export function createPlannedDocuments(options: PlannedDocumentsOptions): PlannedDocuments {
-  const { schema, maxCost } = options;
+  const { schema, maxCost, window } = options;
   const rootType = schema.getQueryType();
   if (!rootType) throw new TypeError('The schema must have a query type.');
   checkResolvers(schema);
@@ -84,7 +86,7 @@ export function createPlannedDocuments(options: PlannedDocumentsOptions): Planne
 
   function begin({ query, operationName, variables }: GraphqlParameters, context: RequestContext) {
     const found = known.get(query);
-    const of = found && findOperation(found, operationName, schema);
+    const of = found && findOperation(found, operationName, schema, window);
     if (found === undefined || !of) return null;
     const given = variables ?? {};
     const registryCount = context.view.registries.length;
@@ -138,6 +140,7 @@ function findOperation(
   { document, operations }: PlannedDocument,
   name: string | undefined,
   schema: GraphQLSchema,
+  window: number,
 ): PlannedOperation | null {
   const known = operations.get(name ?? '');
   if (known !== undefined) return known;
@@ -145,7 +148,7 @@ function findOperation(
   if (operation?.operation !== OperationTypeNode.QUERY) return null;
   const found = {
     operation,
-    measureCost: createCostMeter({ schema, document, operation }),
+    measureCost: createCostMeter({ schema, document, operation, window }),
     conditions: listConditions(document),
     plans: new Map(),
   };

@@ -10,41 +10,44 @@ function costOf(source: string, variables: Record<string, unknown> = {}, registr
   const document = parse(source);
   const operation = getOperationAST(document);
   if (!operation) throw new Error('there must be one operation');
-  return measureCost({ schema, document, operation, variables, registryCount, maxPageSize: 100 });
+  return measureCost({ schema, document, operation, variables, registryCount, maxPageSize: 100, window: 50 });
 }
+
+/** Calls of a page of n rows over three registries, in windows of 50 (contract, 5.2), and three questions for names. */
+const page = (n = 20) => 3 + Math.min(3, n) + Math.ceil(n / 50) + 3;
 
 describe('the cost of an operation', () => {
   it.each([
     ['{ viewer { subject } }', 1],
-    ['{ search { totalCount } }', 3 + 1],
-    ['{ search { nodes { name } } }', 3 + 1 + 20],
-    ['{ search(first: 7) { nodes { name title } edges { cursor node { name } } } }', 3 + 1 + 7 + 7 * (1 + 1)],
-    ['{ search(last: 7) { nodes { parent { name } } } }', 3 + 1 + 7 * (1 + 3 + 1)],
-    ['{ search(first: 2) { nodes { alternatives(first: 5) { name } } } }', 3 + 1 + 2 * (1 + 3 + 5)],
-    ['{ search(first: 9) { registries { registry { name } } } }', 3 + 1 + 3 * (1 + 1)],
+    ['{ search { totalCount } }', page() + 1],
+    ['{ search { nodes { name } } }', page() + 1 + 20],
+    ['{ search(first: 7) { nodes { name title } edges { cursor node { name } } } }', page(7) + 1 + 7 + 7 * (1 + 1)],
+    ['{ search(last: 7) { nodes { parent { name } } } }', page(7) + 1 + 7 * (1 + 3 + 1)],
+    ['{ search(first: 2) { nodes { alternatives(first: 5) { name } } } }', page(2) + 1 + 2 * (1 + page(6) + 5)],
+    ['{ search(first: 9) { registries { registry { name } } } }', page(9) + 1 + 3 * (1 + 1)],
     ['{ template(name: "a") { name } }', 3 + 3 + 1],
     ['{ template(name: "a", registry: "b") { name } }', 1 + 3 + 1],
     ['{ nodes(ids: ["a", "b"]) { id } }', 2 + 2],
-    ['{ a: search { totalCount } b: search { totalCount } }', 2 * (3 + 1)],
+    ['{ a: search { totalCount } b: search { totalCount } }', 2 * (page() + 1)],
     ['{ __schema { types { name } } }', 100],
-    ['{ ...f ...f } fragment f on Query { search { totalCount } }', 3 + 1],
-    ['{ ... on Query { search { totalCount } } }', 3 + 1],
+    ['{ ...f ...f } fragment f on Query { search { totalCount } }', page() + 1],
+    ['{ ... on Query { search { totalCount } } }', page() + 1],
     [
       '{ search(first: 2) { ...f } b: search(first: 5) { ...f } } fragment f on TemplateConnection { nodes { name } }',
-      15,
+      page(2) + 1 + 2 + page(5) + 1 + 5,
     ],
-    ['{ ...f } fragment f on Query { ...f search { totalCount } }', 3 + 1],
+    ['{ ...f } fragment f on Query { ...f search { totalCount } }', page() + 1],
   ])('of %s is %i objects and calls', (source, cost) => {
     expect(costOf(source)).toBe(cost);
   });
 
   it('counts a page size from a variable, its default, or the largest page for one beyond it', () => {
     const source = 'query Q($n: Int = 5) { search(first: $n) { nodes { name } } }';
-    expect(costOf(source, { n: 50 })).toBe(3 + 1 + 50);
-    expect(costOf(source)).toBe(3 + 1 + 5);
-    expect(costOf(source, { n: 10_000 })).toBe(3 + 1 + 100);
-    expect(costOf(source, { n: -10_000 })).toBe(3 + 1 + 1);
-    expect(costOf(source, { n: 'ten' })).toBe(3 + 1 + 20);
+    expect(costOf(source, { n: 50 })).toBe(page(50) + 1 + 50);
+    expect(costOf(source)).toBe(page(5) + 1 + 5);
+    expect(costOf(source, { n: 10_000 })).toBe(page(100) + 1 + 100);
+    expect(costOf(source, { n: -10_000 })).toBe(page(1) + 1 + 1);
+    expect(costOf(source, { n: 'ten' })).toBe(page(20) + 1 + 20);
   });
 
   it('never falls when a selection grows', () => {
@@ -80,7 +83,7 @@ describe('a meter of one operation', () => {
     const document = parse(source);
     const operation = getOperationAST(document);
     if (!operation) throw new Error('there must be one operation');
-    const measure = createCostMeter({ schema, document, operation });
+    const measure = createCostMeter({ schema, document, operation, window: 50 });
     const count = fc.option(fc.oneof(fc.integer({ min: -2, max: 200 }), fc.double(), fc.string(), fc.boolean()));
     const variables = fc.record(
       {
@@ -94,7 +97,7 @@ describe('a meter of one operation', () => {
     );
     fc.assert(
       fc.property(variables, fc.integer({ min: 0, max: 3 }), (given, registryCount) => {
-        const told = { variables: given, registryCount, maxPageSize: 100 };
+        const told = { variables: given, registryCount, maxPageSize: 100, window: 50 };
         const cost = measureCost({ schema, document, operation, ...told });
         expect(measure(told)).toBe(cost);
         expect(measure(told)).toBe(cost);

@@ -130,6 +130,7 @@ describe('what is known of documents', () => {
     const counted: (readonly CountedError[])[] = [];
     const known = createPlannedDocuments({
       schema,
+      window: 50,
       maxCost: 5000,
       log: pino({ level: 'silent' }),
       countOperation: (errors) => counted.push(errors),

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type ServedRegistries, serveRegistries, wireTemplates } from '../server/serve-registries.ts';
 
 const catalogs = { official: wireTemplates('template', 3) };
+const settings = { official: { health: { interval: '1h' } } };
 const PORTAL = 'https://portal.example.org';
 const EVIL = 'https://evil.example';
 const QUERY = '{ search(query: "template", first: 1) { nodes { name } } }';
@@ -12,9 +13,10 @@ let closed: ServedRegistries;
 let open: ServedRegistries;
 
 beforeAll(async () => {
-  closed = await serveRegistries({ catalogs });
+  closed = await serveRegistries({ catalogs, settings });
   open = await serveRegistries({
     catalogs,
+    settings,
     server: { cors: { origins: [PORTAL], credentials: true, maxAge: '1h' }, strictTransportSecurity: '365d' },
   });
   // The first health checks are over by then: what arrives from here on is an attack's.

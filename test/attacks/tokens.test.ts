@@ -18,6 +18,7 @@ beforeAll(async () => {
   await issuer.addKey('rsa', 'RS256');
   served = await serveRegistries({
     catalogs: { official: wireTemplates('template', 3) },
+    settings: { official: { health: { interval: '1h' } } },
     auth: { jwt: { issuer: issuer.issuer, audience: 'marketplace' } },
   });
   good = await issuer.sign({ claims: { roles: ['researcher'] } });

@@ -168,7 +168,13 @@ describe('what is known of documents', () => {
     const field = other.getQueryType()?.getFields().viewer;
     if (field === undefined) throw new Error('there must be a viewer');
     field.resolve = (_, __, ___, info) => info.fieldName;
-    const options = { schema: other, maxCost: 1, log: pino({ level: 'silent' }), countOperation: () => undefined };
+    const options = {
+      schema: other,
+      window: 50,
+      maxCost: 1,
+      log: pino({ level: 'silent' }),
+      countOperation: () => undefined,
+    };
     expect(() => createPlannedDocuments(options)).toThrow(/Query\.viewer/);
   });
 });

@@ -12,11 +12,11 @@ const KEY = 'key-of-dashboards';
 
 /** A registry that shows everybody a catalogue of their own, under the same names. */
 async function startPersonalRegistry() {
-  const requests: { path: string; authorization: string | null }[] = [];
+  const requests: { method: string; path: string; authorization: string | null }[] = [];
   const server = createServer((request, response) => {
     const { authorization = null } = request.headers;
     const path = request.url ?? '';
-    requests.push({ path, authorization });
+    requests.push({ method: request.method ?? '', path, authorization });
     const send = (status: number, body: unknown) => {
       response.writeHead(status, {
         'content-type': 'application/json',
@@ -33,6 +33,10 @@ async function startPersonalRegistry() {
       ...{ name, version: '1.0.0', title: `canary-${subject}`, description: `canary-${subject}`, category: 'ml' },
       marketplace: { downloads: 5 },
     });
+    if (request.method === 'POST') {
+      request.resume();
+      return send(201, template('personal/new'));
+    }
     // The same ETag and freshness for all: caches that look at those alone would be fooled.
     if (request.headers['if-none-match'] !== undefined) return response.writeHead(304).end();
     if (path.startsWith('/api/v1/search'))
@@ -70,7 +74,9 @@ beforeAll(async () => {
   issuer = await startTokenIssuer();
   personal = await startPersonalRegistry();
   tokens = Object.fromEntries(
-    await Promise.all(PEOPLE.map(async (sub) => [sub, await issuer.sign({ claims: { sub, roles: ['researcher'] } })])),
+    await Promise.all(
+      PEOPLE.map(async (sub) => [sub, await issuer.sign({ claims: { sub, roles: ['researcher', 'publisher'] } })]),
+    ),
   );
   served = await serveRegistries({
     catalogs: { common: wireTemplates('common', 5) },
@@ -81,7 +87,13 @@ beforeAll(async () => {
     },
     auth: {
       jwt: { issuer: issuer.issuer, audience: 'marketplace' },
-      apiKeys: [{ id: 'dashboards', sha256: createHash('sha256').update(KEY).digest('hex'), roles: ['researcher'] }],
+      apiKeys: [
+        {
+          id: 'dashboards',
+          sha256: createHash('sha256').update(KEY).digest('hex'),
+          roles: ['researcher', 'publisher'],
+        },
+      ],
     },
   });
   await vi.waitFor(async () => expect((await fetch(`${served.origin}/readyz`)).status).toBe(200));
@@ -171,6 +183,19 @@ describe('a registry that is asked in the name of each caller', () => {
     expect(text).toContain('canary-ada');
     const { data } = await served.ask('{ registry(name: "personal") { health { status } } }', {}, headersOf('ada'));
     expect(data).toMatchObject({ registry: { health: { status: 'UP' } } });
+  });
+
+  it('is sent documents in the name of whoever publishes, and none for somebody without a token', async () => {
+    const document = 'name: personal/new\nversion: 1.0.0\ntitle: New\n';
+    const query = `mutation { publishTemplate(input: { registry: "personal", document: ${JSON.stringify(document)} }) { published error { type guidance } } }`;
+    const sent = () =>
+      personal.requests.filter(({ method }) => method === 'POST').map(({ authorization }) => authorization);
+    expect((await served.ask(query, {}, headersOf('dashboards'))).data).toMatchObject({
+      publishTemplate: { published: false, error: { type: 'AUTHENTICATION' } },
+    });
+    expect(sent()).toEqual([]);
+    await served.ask(query, {}, headersOf('bob'));
+    expect(sent()).toEqual([`Bearer ${tokens.bob}`]);
   });
 
   it('forgets all that it said to anybody when it is told to', async () => {

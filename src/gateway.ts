@@ -10,6 +10,7 @@ import { listChanges } from './live/config-change.ts';
 import { type Generation, openGeneration } from './live/generation.ts';
 import { joinRegistries } from './live/join-registries.ts';
 import { openLastingParts, type ServingParts } from './live/lasting-parts.ts';
+import { shareUsage } from './live/shared-usage.ts';
 import { createServerState, type ServerState } from './server/server-state.ts';
 import type { ProcessUsage } from './telemetry/process-usage.ts';
 import type { Tracing } from './telemetry/request-trace.ts';
@@ -64,7 +65,9 @@ export async function createGateway(
     await audit.close();
   };
   try {
-    const state = createServerState(() => lasting.cluster?.readState() ?? null, readProcess);
+    const { cluster } = lasting;
+    const usageSharing = cluster && shareUsage(cluster);
+    const state = createServerState(() => cluster?.readState() ?? null, readProcess, usageSharing);
     state.servesMetricsApart = config.server.admin !== null;
     return new LiveGateway(await openGeneration(config, lasting, state), { ...lasting, close }, state);
   } catch (error) {

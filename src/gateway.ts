@@ -66,7 +66,8 @@ export async function createGateway(
   };
   try {
     const { cluster } = lasting;
-    const usageSharing = cluster && shareUsage(cluster);
+    const bus = cluster ?? siblings;
+    const usageSharing = bus && shareUsage(bus);
     const state = createServerState(() => cluster?.readState() ?? null, readProcess, usageSharing);
     state.servesMetricsApart = config.server.admin !== null;
     return new LiveGateway(await openGeneration(config, lasting, state), { ...lasting, close }, state);

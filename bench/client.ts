@@ -13,9 +13,10 @@ export interface Client extends AsyncDisposable {
 }
 
 /** A POST of JSON, ready to be sent any number of times. */
-export function writePost(host: string, path: string, body: string): Buffer {
+export function writePost(host: string, path: string, body: string, apiKey: string | null = null): Buffer {
+  const proof = apiKey === null ? '' : `Authorization: Bearer ${apiKey}\r\n`;
   return Buffer.from(
-    `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nAccept: application/json\r\n` +
+    `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nAccept: application/json\r\n${proof}` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }

@@ -20,7 +20,8 @@ export interface GatewaySide extends AsyncDisposable {
 export async function startGatewaySide(options: GatewayOptions): Promise<GatewaySide> {
   const process = await startGateway(options);
   const client = openClient(process.origin);
-  const write = (search: JobSearch, extras?: JobExtras) => writePost(client.host, '/graphql', writeJob(search, extras));
+  const write = (search: JobSearch, extras?: JobExtras) =>
+    writePost(client.host, '/graphql', writeJob(search, extras), options.apiKey ?? null);
   return {
     process,
     client,

@@ -12,6 +12,7 @@ import { listChanges } from './live/config-change.ts';
 import { type Generation, openGeneration } from './live/generation.ts';
 import { joinRegistries } from './live/join-registries.ts';
 import { openLastingParts, type ServingParts } from './live/lasting-parts.ts';
+import { shareUsage } from './live/shared-usage.ts';
 import { createServerState, type ServerState } from './server/server-state.ts';
 import type { ProcessUsage } from './telemetry/process-usage.ts';
 import { readScope } from './telemetry/request-scope.ts';
@@ -78,7 +79,8 @@ export async function createGateway(
     ...openLastingParts(config, { log, tracing, siblings, onCredentialsUsed: noteCredentials }),
     audit: trail,
   };
-  const state = createServerState(() => lasting.cluster?.readState() ?? null, readProcess);
+  const bus = lasting.cluster ?? siblings;
+  const state = createServerState(() => lasting.cluster?.readState() ?? null, readProcess, bus && shareUsage(bus));
   const counted = { storage: audit.storage, metrics: state.metrics, log, hasSiblings: siblings !== null };
   const closeCounts = await openCounts(config, counted);
   const close = async () => {

@@ -1,5 +1,6 @@
 /** The gateway as `npm start` runs it: its own program, with a configuration file and a data directory for this one run. */
 import type { ChildProcess } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +20,8 @@ export interface GatewayOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Shares with other gateways by this Redis server. */
   readonly redisUrl?: string;
+  /** Of the caller, whose requests and cost are counted then; null: it is nobody, and nothing is. */
+  readonly apiKey?: string | null;
   /** Flags of Node, besides those of `npm start`. */
   readonly flags?: readonly string[];
 }
@@ -32,6 +35,7 @@ export async function startGateway({
   registryUrls,
   settings,
   redisUrl,
+  apiKey = null,
   flags = [],
 }: GatewayOptions): Promise<GatewayProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'marketplace-bench-'));
@@ -42,9 +46,12 @@ export async function startGateway({
   }));
   // What is asked for ahead of its use is no part of what a request costs, and would be counted with it.
   // All of the load comes from one address.
-  const limits = { requestsPerMinute: 'off', costPerMinute: 'off', concurrent: 'off' };
+  const most = apiKey === null ? 'off' : 1_000_000_000;
+  const limits = { requestsPerMinute: most, costPerMinute: most, concurrent: most };
+  const apiKeys =
+    apiKey === null ? [] : [{ id: 'bench', sha256: hash('sha256', apiKey, 'hex'), roles: ['researcher'] }];
   const server = { cache: { warm: 'off' }, limits, secret: 'of the benchmarks: 0123456789abcdef' };
-  await writeFile(config, stringify({ server, registries }, { aliasDuplicateObjects: false }));
+  await writeFile(config, stringify({ server, registries, auth: { apiKeys } }, { aliasDuplicateObjects: false }));
   const { child, readUsage, collectGarbage, ...started } = startModule(new URL(`../../${PROGRAM}`, import.meta.url), {
     flags: ['--import', new URL('measured.ts', import.meta.url).href, ...flagsOfStart(), ...flags],
     environment: {

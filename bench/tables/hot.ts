@@ -13,6 +13,9 @@ import { round } from '../statistics.ts';
 const LEAST_OF_LIMIT = 0.85;
 const BARE = 'limit: node:http, the same bytes';
 const GATEWAY = 'gateway';
+const KNOWN = 'gateway, caller by API key, limits counted';
+/** The most that knowing and counting callers may add to it. */
+const MOST_FOR_CALLERS = 1.1;
 
 export interface HotOptions extends RoundOptions {
   readonly registries: number;
@@ -22,6 +25,10 @@ export interface HotOptions extends RoundOptions {
 export async function measureHot({ registries: count, templatesEach, ...rounds }: HotOptions): Promise<Table> {
   await using registries = await startRegistries({ count, templatesEach });
   await using gateway = await startGatewaySide({ registryUrls: registries.urls });
+  await using known = await startGatewaySide({
+    registryUrls: registries.urls,
+    apiKey: 'key-for-the-benchmark-alone',
+  });
   await using bare = await startBareSide([]);
   await using peers = await startPeers(registries.urls);
   const byPopularity: JobSearch = { query: generateQuery(0), order: 'POPULARITY' };
@@ -31,15 +38,18 @@ export async function measureHot({ registries: count, templatesEach, ...rounds }
     [
       await bare.contendHot(BARE, answer, writeJob(byPopularity)),
       gateway.contend(GATEWAY, () => byPopularity),
+      known.contend(KNOWN, () => byPopularity),
       gateway.contend('gateway, by relevance', () => byRelevance),
       gateway.contend('gateway, with a live field (tookMs)', () => byPopularity, { timings: true }),
       ...peers.map((peer) => peer.contend(() => byPopularity)),
     ].map(prepareOnce),
     rounds,
   );
-  const [limit, hot] = measurements;
-  if (limit === undefined || hot === undefined) throw new Error('the limit and the gateway must have been measured');
+  const [limit, hot, counted] = measurements;
+  if (limit === undefined || hot === undefined || counted === undefined)
+    throw new Error('the limit and the gateway must have been measured');
   const ratio = ratioOfLimit(limit, hot);
+  const callers = ratioOfLimit(counted, hot);
   return {
     name: 'hot',
     title: `Hot search: the same request again and again, ${rounds.connections} connections, an answer of ${round(answer.text.length / 1000, 1)} kB`,
@@ -49,6 +59,11 @@ export async function measureHot({ registries: count, templatesEach, ...rounds }
         target: `hot search, CPU of the limit over ours: at least ${LEAST_OF_LIMIT}`,
         measured: `${round(ratio.value, 2)} (${formatSpread(ratio)})`,
         met: ratio.value >= LEAST_OF_LIMIT,
+      },
+      {
+        target: `hot search, CPU with a caller by API key whose requests and cost are counted over ours without: at most ${MOST_FOR_CALLERS}`,
+        measured: `${round(callers.value, 2)} (${formatSpread(callers)})`,
+        met: callers.value <= MOST_FOR_CALLERS,
       },
     ],
     notes: [

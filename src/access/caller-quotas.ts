@@ -1,4 +1,5 @@
 /** What each caller may use of the gateway: requests and cost in a minute, and operations at one time. */
+import { hash } from 'node:crypto';
 import type { CallerLimits } from '../config/config.ts';
 import { RateLimited } from './errors.ts';
 import { SlidingCount } from './sliding-count.ts';
@@ -11,14 +12,49 @@ const MAX_CALLERS = 50_000;
 /** A caller that was not here for two windows has nothing to be remembered of. */
 const GENERATION_MS = 120_000;
 
+/** The key of a caller whom a text names: of one length, and no text that other processes need to be told. */
+export function makeCallerKey(text: string): string {
+  return hash('sha256', text, 'base64url').slice(0, KEY_LENGTH);
+}
+
+/** What a caller, by its key, has used in one process since it was last told. */
+export interface UsageReport {
+  readonly caller: string;
+  readonly requests: number;
+  readonly cost: number;
+}
+
+/** The way to the other processes of a gateway. What it brings is checked; what is lost on it is counted nowhere else. */
+export interface UsageSharing {
+  publish(reports: readonly UsageReport[]): void;
+  /** Gives the function that ends it. */
+  subscribe(listener: (reports: readonly UsageReport[]) => void): () => void;
+}
+
+/** Of 64 characters' worth of 6 bits: 132 bits, which nobody makes collide. */
+const KEY_LENGTH = 22;
+/** How long a process keeps to itself what callers use: so much more may get through, at the most, for each other process. */
+const TELL_AFTER_MS = 250;
+/** Callers in one message. */
+const MOST_TOLD = 2000;
+
 /** Of one caller. Times are milliseconds since the epoch. */
 export class Quota {
+  readonly key: string;
+  readonly #onUse: ((quota: Quota) => void) | null;
   readonly #limits: CallerLimits;
   readonly #requests: SlidingCount | null;
   readonly #cost: SlidingCount | null;
   #running = 0;
+  /** Used, and not told to other processes yet. */
+  #requestsUntold = 0;
+  #costUntold = 0;
+  #isNoted = false;
 
-  constructor(limits: CallerLimits) {
+  /** `onUse`: told once of each use after `takeReport`; null: nobody wants to know. */
+  constructor(limits: CallerLimits, key = '', onUse: ((quota: Quota) => void) | null = null) {
+    this.key = key;
+    this.#onUse = onUse;
     this.#limits = limits;
     this.#requests = limits.requestsPerMinute === null ? null : new SlidingCount(limits.requestsPerMinute);
     this.#cost = limits.costPerMinute === null ? null : new SlidingCount(limits.costPerMinute);
@@ -33,6 +69,28 @@ export class Quota {
         waitMs,
       );
     }
+    this.#requestsUntold += 1;
+    if (!this.#isNoted) this.#note();
+  }
+
+  /** What was used since the last report. */
+  takeReport(): UsageReport {
+    const report = { caller: this.key, requests: this.#requestsUntold, cost: this.#costUntold };
+    this.#requestsUntold = 0;
+    this.#costUntold = 0;
+    this.#isNoted = false;
+    return report;
+  }
+
+  /** Counts what the caller has used at other processes. */
+  addElsewhere({ requests, cost }: UsageReport, nowMs: number): void {
+    this.#requests?.add(requests, nowMs);
+    this.#cost?.add(cost, nowMs);
+  }
+
+  #note(): void {
+    this.#isNoted = true;
+    this.#onUse?.(this);
   }
 
   /** Counts the cost of an operation before anything of it is done. Throws RateLimited. */
@@ -44,6 +102,8 @@ export class Quota {
         waitMs,
       );
     }
+    this.#costUntold += cost;
+    if (!this.#isNoted) this.#note();
   }
 
   /** Begins an operation, which `leave` must end. Throws RateLimited. */
@@ -96,15 +156,45 @@ export class CallerQuotas {
   #old = new Map<string, Quota>();
   #turnedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(limits: CallerLimits) {
+  readonly #sharing: UsageSharing | null;
+  /** Have used something since it was last told. */
+  #untold: Quota[] = [];
+  #timer: NodeJS.Timeout | null = null;
+
+  /** `sharing` null: this is the only process. */
+  constructor(limits: CallerLimits, sharing: UsageSharing | null = null) {
     this.#limits = limits;
+    this.#sharing = sharing;
   }
+
+  /** Takes what callers have used at another process. */
+  hear(reports: readonly UsageReport[], nowMs: number): void {
+    for (const report of reports) this.of(report.caller, nowMs).addElsewhere(report, nowMs);
+  }
+
+  /** Tells other processes what was used here since the last time. */
+  tell(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    const quotas = this.#untold;
+    this.#untold = [];
+    for (let from = 0; from < quotas.length; from += MOST_TOLD) {
+      this.#sharing?.publish(quotas.slice(from, from + MOST_TOLD).map((quota) => quota.takeReport()));
+    }
+  }
+
+  readonly #onUse = (quota: Quota): void => {
+    this.#untold.push(quota);
+    if (this.#timer !== null) return;
+    this.#timer = setTimeout(() => this.tell(), TELL_AFTER_MS);
+    this.#timer.unref();
+  };
 
   of(key: string, nowMs: number): Quota {
     if (nowMs - this.#turnedAtMs >= GENERATION_MS) this.#turn(nowMs);
     const known = this.#young.get(key);
     if (known !== undefined) return known;
-    const quota = this.#old.get(key) ?? new Quota(this.#limits);
+    const quota = this.#old.get(key) ?? new Quota(this.#limits, key, this.#sharing === null ? null : this.#onUse);
     if (this.#young.size >= MAX_CALLERS) this.#turn(nowMs);
     this.#young.set(key, quota);
     return quota;

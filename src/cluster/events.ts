@@ -44,12 +44,25 @@ const eventSchema = z.discriminatedUnion('kind', [
     state: z.enum(['OPEN', 'CLOSED']),
   }),
   z.strictObject({ kind: z.literal('HEALTH'), registry: text, isReachable: z.boolean() }),
+  z.strictObject({
+    kind: z.literal('USAGE'),
+    callers: z
+      .array(
+        z.strictObject({
+          caller: z.string().max(64),
+          requests: z.number().int().min(0).max(1_000_000_000),
+          cost: z.number().min(0).max(1_000_000_000_000),
+        }),
+      )
+      .max(2000),
+  }),
   z.strictObject({ kind: z.literal('PAUSE'), budget: text, durationMs: z.number().min(0).max(86_400_000) }),
 ]);
 
 /**
  * INVALIDATION: kept answers are no longer true. CIRCUIT: one process has found a registry broken, or mended. HEALTH: a check
- * has found another state than the one before it. PAUSE: a registry asked to be left alone (Retry-After).
+ * has found another state than the one before it. PAUSE: a registry asked to be left alone (Retry-After). USAGE: what callers
+ * have used of one process since it told the last time.
  */
 export type ClusterEvent =
   | { readonly kind: 'INVALIDATION'; readonly invalidation: CacheInvalidation }

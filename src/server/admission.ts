@@ -1,7 +1,7 @@
 /** Lets requests in, as many as each caller may send. */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { CallerQuotas, Quota } from '../access/caller-quotas.ts';
+import { type CallerQuotas, makeCallerKey, type Quota } from '../access/caller-quotas.ts';
 import { createClientAddressReader, type ReadClientAddress } from '../access/client-address.ts';
 import { Unauthenticated } from '../access/errors.ts';
 
@@ -67,10 +67,10 @@ export class Admission {
     const forwardedFor = headers['x-forwarded-for'];
     if (forwardedFor !== undefined && this.#trustsNobody) this.#warnOnce();
     if (forwardedFor !== undefined && !this.#trustsNobody)
-      return `@${this.#readAddress(socket.remoteAddress, String(forwardedFor))}`;
+      return makeCallerKey(`@${this.#readAddress(socket.remoteAddress, String(forwardedFor))}`);
     let key = this.#keys.get(socket);
     if (key === undefined) {
-      key = `@${this.#readAddress(socket.remoteAddress, undefined)}`;
+      key = makeCallerKey(`@${this.#readAddress(socket.remoteAddress, undefined)}`);
       this.#keys.set(socket, key);
     }
     return key;

@@ -1,5 +1,6 @@
 /** Of a caller all that an answer can depend on, unless it is live: answers are shared within one scope and never beyond it. */
 import { hash } from 'node:crypto';
+import { makeCallerKey } from '../access/caller-quotas.ts';
 import type { Caller } from '../domain/caller.ts';
 
 export interface Scope {
@@ -41,6 +42,6 @@ function toScope({ authenticated, subject, issuer, roles, groups, token }: Calle
     postGraphql: `POST graphql ${key}`,
   };
   // An id of a key and a subject of an issuer may read alike; an issuer is a URL, and empty for keys.
-  const callerKey = authenticated ? `${issuer ?? ''} ${subject}` : null;
+  const callerKey = authenticated ? makeCallerKey(`${issuer ?? ''} ${subject}`) : null;
   return { key, rooms, isPublic: !authenticated, callerKey };
 }

@@ -1,7 +1,7 @@
 /** What the server keeps as long as the process lives, whatever becomes of the configuration. */
 import type { GraphQLSchema } from 'graphql';
 import type { ConfigState, SharingView } from '../../resolvers/context.ts';
-import { CallerQuotas } from '../access/caller-quotas.ts';
+import { CallerQuotas, type UsageSharing } from '../access/caller-quotas.ts';
 import type { UsedSignatures } from '../access/webhook-signature.ts';
 import type { CallerLimits } from '../config/config.ts';
 import type { OpenTokenVerifier } from '../identity/token-verifier.ts';
@@ -48,6 +48,7 @@ export interface ServerState {
 export function createServerState(
   readSharing: ServerState['readSharing'] = () => null,
   readProcess: ServerState['readProcess'] = null,
+  usageSharing: UsageSharing | null = null,
 ): ServerState {
   return {
     schema: buildGatewaySchema(),
@@ -57,7 +58,7 @@ export function createServerState(
     readProcess,
     persisted: new PersistedDocuments(),
     usedSignatures: new Map(),
-    quotasFor: createQuotaKeeper(),
+    quotasFor: createQuotaKeeper(usageSharing),
     readSharing,
     tokenVerifiers: new SharedParts(),
     startedAtMs: Date.now(),
@@ -68,12 +69,14 @@ export function createServerState(
   };
 }
 
-function createQuotaKeeper(): ServerState['quotasFor'] {
+function createQuotaKeeper(sharing: UsageSharing | null): ServerState['quotasFor'] {
   let kept: { readonly key: string; readonly quotas: CallerQuotas } | null = null;
+  // As long as the process lives, and with it the way to the others.
+  sharing?.subscribe((reports) => kept?.quotas.hear(reports, Date.now()));
   return ({ requestsPerMinute, costPerMinute, concurrent }) => {
     const key = JSON.stringify([requestsPerMinute, costPerMinute, concurrent]);
     if (kept?.key !== key) {
-      kept = { key, quotas: new CallerQuotas({ requestsPerMinute, costPerMinute, concurrent }) };
+      kept = { key, quotas: new CallerQuotas({ requestsPerMinute, costPerMinute, concurrent }, sharing) };
     }
     return kept.quotas;
   };

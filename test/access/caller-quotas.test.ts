@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { CallerQuotas, Quota } from '../../src/access/caller-quotas.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { CallerQuotas, Quota, type UsageReport } from '../../src/access/caller-quotas.ts';
 import { createClientAddressReader } from '../../src/access/client-address.ts';
 import { RateLimited } from '../../src/access/errors.ts';
 import { SlidingCount } from '../../src/access/sliding-count.ts';
@@ -87,6 +87,47 @@ describe('the quota of a caller', () => {
     expect(quotas.of('ada', T0 + 260_000)).toBe(first);
     for (let index = 0; index < 120_000; index += 1) quotas.of(`other-${index}`, T0 + 260_000);
     expect(quotas.of('ada', T0 + 260_000)).not.toBe(first);
+  });
+});
+
+describe('the quotas of several processes', () => {
+  /** Processes that hear each other at once. */
+  function connect(count: number, limits: ConstructorParameters<typeof CallerQuotas>[0]): readonly CallerQuotas[] {
+    const processes: CallerQuotas[] = [];
+    for (let index = 0; index < count; index += 1) {
+      const publish = (reports: readonly UsageReport[]) => {
+        for (const other of processes) if (other !== processes[index]) other.hear(reports, T0);
+      };
+      processes.push(new CallerQuotas(limits, { publish, subscribe: () => () => undefined }));
+    }
+    return processes;
+  }
+
+  it('count what a caller has used of all of them, once each has told', () => {
+    const [one, two, three] = connect(3, { requestsPerMinute: 10, costPerMinute: 100, concurrent: null });
+    for (let index = 0; index < 4; index += 1) one?.of('ada', T0).takeRequest(T0);
+    one?.of('ada', T0).chargeCost(70, T0);
+    for (let index = 0; index < 5; index += 1) two?.of('ada', T0).takeRequest(T0);
+    for (const each of [one, two, three, one, two, three]) each?.tell();
+    three?.of('ada', T0).takeRequest(T0);
+    expect(() => three?.of('ada', T0).takeRequest(T0)).toThrow(RateLimited);
+    expect(() => two?.of('ada', T0).chargeCost(31, T0)).toThrow(RateLimited);
+    two?.of('ada', T0).chargeCost(30, T0);
+    three?.of('bob', T0).takeRequest(T0);
+  });
+
+  it('tell by themselves, a little later, and nothing while nothing is used', () => {
+    vi.useFakeTimers();
+    try {
+      const [one, two] = connect(2, { requestsPerMinute: 2, costPerMinute: null, concurrent: null });
+      one?.of('ada', T0).takeRequest(T0);
+      one?.of('ada', T0).takeRequest(T0);
+      vi.advanceTimersByTime(1000);
+      expect(() => two?.of('ada', T0).takeRequest(T0)).toThrow(RateLimited);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 

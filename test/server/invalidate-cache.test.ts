@@ -147,7 +147,9 @@ describe('invalidateCache', () => {
   it('is one of the few changes that there are', async () => {
     await using served = await serve();
     const { data } = await served.ask('{ __schema { mutationType { fields { name } } } }');
-    const fields = ['invalidateCache', 'publishTemplate', 'resetCircuit'].map((name) => ({ name }));
+    const fields = ['invalidateCache', 'publishTemplate', 'reportInstallation', 'resetCircuit'].map((name) => ({
+      name,
+    }));
     expect(data).toEqual({ __schema: { mutationType: { fields } } });
   });
 });

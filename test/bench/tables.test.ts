@@ -19,6 +19,7 @@ describe('the benchmarks, at their smallest', () => {
     expect(rows.map((row) => row[''])).toEqual([
       'limit: node:http, the same bytes',
       'gateway',
+      'gateway, caller by API key, limits counted',
       'gateway, by relevance',
       'gateway, with a live field (tookMs)',
       'Apollo Server, datasource-rest, response cache',
@@ -26,7 +27,7 @@ describe('the benchmarks, at their smallest', () => {
       'GraphQL Yoga, response cache',
     ]);
     for (const row of rows) expect(row['CPU µs']).toBeGreaterThan(0);
-    expect(verdicts).toHaveLength(1);
+    expect(verdicts).toHaveLength(2);
   });
 
   it('compare a cold search with a bare fan-out, by popularity and by relevance', async () => {

@@ -148,7 +148,8 @@ describe('marketplace cache warm', () => {
     const arrived = first?.requests ?? [];
     expect(arrived.some(({ path }) => path === '/api/v1/templates/a-01')).toBe(true);
     expect(arrived.filter(({ path }) => path === '/api/v1/search').map(({ query }) => query.get('limit'))).toEqual([
-      '50',
+      // The first window of a search; the list of names would ask for 50.
+      '22',
     ]);
     first?.clearRequests();
     await using gateway = await setting.openGateway();

@@ -1,5 +1,6 @@
 import {
   execute,
+  type GraphQLError,
   type GraphQLField,
   type GraphQLObjectType,
   type GraphQLOutputType,
@@ -9,6 +10,7 @@ import {
   isNonNullType,
   isObjectType,
   parse,
+  subscribe,
 } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { encodeTemplateId } from '../../resolvers/node-id.ts';
@@ -47,8 +49,24 @@ const FAILURE = 'made to fail';
 
 const schema = buildGatewaySchema();
 
-function run(source: string) {
-  return execute({ schema, document: parse(source), contextValue: createFixtureContext() });
+interface RunResult {
+  /** Of a subscription: the data of all its events. */
+  readonly data?: unknown;
+  readonly errors?: readonly GraphQLError[] | undefined;
+}
+
+async function run(source: string): Promise<RunResult> {
+  const args = { schema, document: parse(source), contextValue: createFixtureContext() };
+  if (!source.startsWith('subscription')) return execute(args);
+  const events = await subscribe(args);
+  if (!(Symbol.asyncIterator in events)) return events;
+  const data: unknown[] = [];
+  const errors: GraphQLError[] = [];
+  for await (const event of events) {
+    data.push(event.data);
+    errors.push(...(event.errors ?? []));
+  }
+  return { data, errors };
 }
 
 /** Runs with one field made to fail, which is put right again afterwards. */
@@ -89,6 +107,10 @@ describe('a field that fails', async () => {
       (field) => `${root?.name.toLowerCase()} { __typename ${selectField(root?.name ?? '', field, DEPTH)} }`,
     ),
   );
+  // A subscription has one field, and this one has an end.
+  const progress = schema.getSubscriptionType()?.getFields().searchProgress;
+  if (!progress) throw new Error('there must be a field searchProgress');
+  operations.push(`subscription { ${selectField('Subscription', progress, DEPTH)} }`);
   const baselines = await Promise.all(operations.map(run));
 
   const nullable = Object.values(schema.getTypeMap())

@@ -236,8 +236,6 @@ describe('publishing a template', () => {
       { ...published, template: null, outcome: 'FAILED', detail: 'INVALID' },
       { ...published, ...document, outcome: 'SUCCEEDED', detail: 'dry run' },
       { ...published, ...document, outcome: 'SUCCEEDED', detail: null },
-      // The start of the gateway.
-      { actor: 'gateway', action: 'configuration.change' },
     ]);
   });
 

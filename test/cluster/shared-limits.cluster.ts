@@ -56,8 +56,8 @@ describe.skipIf(redisIsMissing !== null)("a registry's rate limit over replicas"
     // Fifty-five of seventy-five waited for a token each, twenty milliseconds apart.
     expect(tookMs).toBeGreaterThan(1_050);
     expect(tookMs).toBeLessThan(2_500);
-    // One more than the account allows, for requests that the network brings closer together.
-    expect(countDensest(searchesOf(registry), 200)).toBeLessThanOrEqual(20 + 10 + 1);
+    // Four more than the account allows: what arrives while this busy process does not look, for 80 ms at most, is closer together.
+    expect(countDensest(searchesOf(registry), 200)).toBeLessThanOrEqual(20 + 10 + 4);
   });
 
   it('has never more calls under way than `concurrent`, all replicas together', async () => {

@@ -7,9 +7,9 @@ import { type Check, type Finding, judge, type Traffic, type Verdict } from './v
 
 /** Checks of a registry are spread over this share of the interval, so that a hundred do not come in one moment. */
 const JITTER = 0.2;
-/** Beyond this Node's timers fire at once. */
 /** Between two checks, whatever others find. */
 const SOONEST_MS = 1_000;
+/** Beyond this Node's timers fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** A connection that is kept, or a TLS session that is resumed, shows no new certificate: it is looked at anew so often. */
 const CERTIFICATE_AGE_MS = 3_600_000;

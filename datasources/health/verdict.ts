@@ -103,7 +103,7 @@ const AILMENTS = {
   RATE_LIMIT: 'The registry asks for fewer requests. Lower its rateLimit, or check it less often (health.interval).',
 } as const;
 
-const UNREACHABLE = 'Check that it runs, and that its address and the network between are right.';
+const UNREACHABLE = 'Check that it runs, and that its address, its proxy and the network between are right; the log says why.';
 const ANSWERS_WRONG = 'It answers, but not as its protocol demands. Check its address, or ask whoever runs it.';
 const REFUSES = "Check the registry's credentials in the configuration.";
 

@@ -7,6 +7,9 @@ import type { RawAnswer } from './receive.ts';
 /** What we ask for; deflate and zstd are understood when a registry sends them anyway. */
 export const ACCEPT_ENCODING = 'gzip, br';
 
+/** What the log names of the media types that no registry should send; others may be anything that somebody made up. */
+const TOLD_TYPES = /^(?:text\/(?:html|plain|xml)|application\/(?:xml|octet-stream|xhtml\+xml|yaml|problem\+xml))?$/;
+
 const gunzipAsync = promisify(gunzip);
 const inflateAsync = promisify(inflate);
 const unbrotliAsync = promisify<Buffer, { maxOutputLength: number }, Buffer>(brotliDecompress);
@@ -75,7 +78,8 @@ const SHALLOW_BYTES = 128 * 1024;
  */
 export function readJson(registryName: string, body: ReceivedBody): unknown {
   if (!/^(application|text)\/([\w.-]+\+)?json$/.test(body.mediaType)) {
-    throw protocolFailure(registryName, `the media type must be JSON, it is "${body.mediaType.slice(0, 80)}"`);
+    const given = TOLD_TYPES.test(body.mediaType) ? `"${body.mediaType}"` : 'another one';
+    throw protocolFailure(registryName, `the media type must be JSON, it is ${given}`);
   }
   if (body.bytes.length > SHALLOW_BYTES && isDeeper(body.bytes, MAX_DEPTH)) {
     throw protocolFailure(registryName, `nested more than ${MAX_DEPTH} levels deep`);

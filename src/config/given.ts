@@ -9,6 +9,8 @@ const SECRET_KEYS = new Set(['credentials', 'secret', 'webhook', 'sha256', 'jwt'
 /** Says whether nothing of the value at this path may be shown. Of credentials, only their type may. */
 export function isSecretPath(path: KeyPath): boolean {
   if (path.at(-1) === 'type' && path.at(-2) === 'credentials') return false;
+  // What stands in the place of its files may be the key itself.
+  if (path.at(-1) === 'tls') return true;
   return path.some((part) => typeof part === 'string' && SECRET_KEYS.has(part));
 }
 
@@ -19,9 +21,15 @@ export function describeValue(value: unknown, path: KeyPath): string {
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (typeof value === 'object') return 'a mapping';
   if (value === '') return 'an empty text';
-  if (isSecretPath(path)) return `a ${typeof value === 'string' ? 'text' : typeof value} (not shown)`;
+  if (isSecretPath(path) || isKeyText(value))
+    return `a ${typeof value === 'string' ? 'text' : typeof value} (not shown)`;
   if (typeof value === 'string') return quoteShort(withoutUrlSecrets(value, path));
   return String(value);
+}
+
+/** RFC 7468: whoever gives a key where its file is wanted. */
+function isKeyText(value: unknown): boolean {
+  return typeof value === 'string' && value.includes('-----BEGIN ');
 }
 
 /** A text in quotes, cut when it is long. */

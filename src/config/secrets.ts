@@ -2,9 +2,10 @@
 import type { Config, Credentials, RegistryConfig } from './config.ts';
 
 /** The secrets themselves, and the forms in which they are sent. */
-export function listSecrets(config: Pick<Config, 'server' | 'registries' | 'redisUrl'>): readonly string[] {
+export function listSecrets(config: Pick<Config, 'server' | 'registries' | 'redisUrl' | 'storage'>): readonly string[] {
   return [
     ...config.server.secrets,
+    ...(config.storage.kind === 'postgres' ? listOfAddress(config.storage.url) : []),
     ...(config.redisUrl === null ? [] : listOfAddress(config.redisUrl)),
     ...config.registries.flatMap(listOfRegistry),
   ];
@@ -37,5 +38,11 @@ function listOfCredentials(credentials: Credentials): string[] {
 /** The password of an address. */
 function listOfAddress(address: string): string[] {
   const password = URL.parse(address)?.password ?? '';
-  return password === '' ? [] : [password, decodeURIComponent(password)];
+  if (password === '') return [];
+  try {
+    return [password, decodeURIComponent(password)];
+  } catch {
+    // A percent sign that stands for itself.
+    return [password];
+  }
 }

@@ -93,7 +93,7 @@ describe('a line of the log', () => {
 });
 
 describe('the secrets of a configuration', () => {
-  it('are those of the server, of every kind of credentials, of webhooks and of proxies', () => {
+  it('are those of the server, of every kind of credentials, of webhooks, of proxies and of the database', () => {
     const registry = (name: string, more: object) => ({
       ...{ name, type: 'official', url: `https://${name}.example` },
       ...more,
@@ -107,9 +107,11 @@ describe('the secrets of a configuration', () => {
         }),
         registry('b', { credentials: { type: 'basic', username: 'user', password: 'password-of-b' } }),
         registry('c', { proxy: 'http://user:proxy%20secret@proxy.example:3128' }),
+        registry('d', { proxy: 'http://user:100%-secret@proxy.example:3128' }),
       ],
     });
-    expect(listSecrets(config)).toEqual(
+    const storage = { kind: 'postgres', url: 'postgres://user:database-secret@db.example/usage' } as const;
+    expect(listSecrets({ ...config, storage })).toEqual(
       expect.arrayContaining([
         ...[
           'first secret 0123456789',
@@ -119,6 +121,7 @@ describe('the secrets of a configuration', () => {
           'password-of-b',
         ],
         ...[Buffer.from('user:password-of-b').toString('base64'), 'proxy%20secret', 'proxy secret'],
+        ...['100%-secret', 'database-secret'],
       ]),
     );
   });

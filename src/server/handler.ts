@@ -153,7 +153,7 @@ export async function createHandler({
       };
       return { context: createContext(of, caller, record), onClosed };
     },
-    ...{ recordDenial, log, countOperation },
+    ...{ recordDenial, log, countOperation, tracing },
   });
   const handle = createRoutes({
     answerGraphql: createGraphqlEndpoint({

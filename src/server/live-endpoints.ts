@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { Authenticate, Credentials } from '../access/authenticate.ts';
 import type { DocumentFacts } from '../access/document-limits.ts';
 import type { Config } from '../config/config.ts';
+import type { Tracing } from '../telemetry/request-trace.ts';
 import type { GraphqlExchange } from './graphql-endpoint.ts';
 import type { CreateLiveContext, LiveAccess } from './live-context.ts';
 import { LIVE_TIMES, type LiveTimes } from './live-times.ts';
@@ -30,6 +31,8 @@ export interface LiveEndpointsOptions extends LiveAccess {
   readonly recordDenial: (requestId: string) => Promise<void>;
   readonly log: Logger;
   readonly countOperation: CountOperation;
+  /** null: nothing is traced. */
+  readonly tracing: Tracing | null;
   /** As LIVE_TIMES, where they are not said. */
   readonly times?: LiveTimes;
 }
@@ -58,7 +61,7 @@ export function createLiveEndpoints(options: LiveEndpointsOptions): LiveEndpoint
   const { admission, crossOrigin, callerKeyOf, resolveDocument } = options;
   const operations = createStreamedOperations({
     ...{ schema, introspection, suggestions, maxCost: limits.cost, window: search.window },
-    ...{ checkDocument, log, countOperation },
+    ...{ checkDocument, log, countOperation, tracing: options.tracing },
   });
   const open = new OpenOperations(limits.subscriptions);
   const access = { admission, crossOrigin, callerKeyOf, resolveDocument };

@@ -1,4 +1,5 @@
 /** Operations whose results are streamed: how many each caller has open, and which these are. */
+import type { Quota } from '../access/caller-quotas.ts';
 import { RateLimited } from '../access/errors.ts';
 
 /** A stream ends by itself, or is left, within moments or days: nobody knows. Clients should not hurry. */
@@ -42,4 +43,29 @@ export class OpenOperations {
       else this.#counts.delete(callerKey);
     };
   }
+}
+
+/**
+ * Takes one of the operations that a caller may have executed at one time; gives what leaves it, and `leave`, the place among
+ * those that are open, with it. One without an end waits for news most of its time, and takes none. Throws RateLimited, and has
+ * left both then.
+ */
+export function beginExecution(
+  operation: { readonly type: 'READY'; readonly isEndless: boolean } | { readonly type: 'REFUSED' },
+  quota: Quota | null,
+  leave: () => void,
+): () => void {
+  if (quota === null || operation.type === 'REFUSED' || operation.isEndless) return leave;
+  try {
+    quota.enter();
+  } catch (error) {
+    leave();
+    throw error;
+  }
+  let isRunning = true;
+  return () => {
+    if (isRunning) quota.leave();
+    isRunning = false;
+    leave();
+  };
 }

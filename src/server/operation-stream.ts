@@ -30,9 +30,13 @@ export class OperationStream implements AsyncGenerator<ExecutionResult, undefine
     this.#options = options;
   }
 
-  async next(): Promise<IteratorResult<ExecutionResult, undefined>> {
+  next(): Promise<IteratorResult<ExecutionResult, undefined>> {
+    return this.#options.run(() => this.#next());
+  }
+
+  async #next(): Promise<IteratorResult<ExecutionResult, undefined>> {
     try {
-      const read = await this.#options.run(() => this.#read());
+      const read = await this.#read();
       await this.#options.whenRecorded();
       if (this.#isClosed) return this.#sayGoodbye();
       if (!read.done) return { done: false, value: this.#options.translate(read.value) };

@@ -14,7 +14,7 @@ import { ClientSocket } from './client-socket.ts';
 import { readParameters } from './graphql-request.ts';
 import type { CreateLiveContext, LiveAccess } from './live-context.ts';
 import type { LiveTimes } from './live-times.ts';
-import type { OpenOperations } from './open-operations.ts';
+import { beginExecution, type OpenOperations } from './open-operations.ts';
 import type { OperationStream } from './operation-stream.ts';
 import { isForeign } from './origin.ts';
 import { describeRefusal, findRefusal } from './refusals.ts';
@@ -274,14 +274,17 @@ class GraphqlSockets {
       const prepared = operations.prepare(parameters, context);
       if (prepared.type === 'REFUSED') return prepared.errors;
       const leave = open.enter(admission.keyOf(request, callerKey), 'subscriptions');
+      const endExecution = beginExecution(prepared, quota, leave);
       if (!prepared.isEndless) extra.finite.add(id);
       const reader = {
         onClosed: () => {
           onClosed();
-          leave();
+          endExecution();
         },
       };
-      this.#ready.set(prepared.args, () => operations.open(prepared, { requestId, trace: null }, reader));
+      this.#ready.set(prepared.args, () =>
+        operations.open(prepared, { requestId, trace: null, headers: request.headers }, reader),
+      );
       return prepared.args;
     } catch (error) {
       return operations.refuse(error, requestId);

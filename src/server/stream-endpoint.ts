@@ -9,7 +9,7 @@ import { answerError, type GraphqlExchange, refuseWrites } from './graphql-endpo
 import { readParameters, readSearchParameters, refuseForeignPages } from './graphql-request.ts';
 import type { CreateLiveContext, LiveAccess } from './live-context.ts';
 import type { LiveTimes } from './live-times.ts';
-import type { OpenOperations } from './open-operations.ts';
+import { beginExecution, type OpenOperations } from './open-operations.ts';
 import type { CountOperation } from './operation-errors.ts';
 import type { OperationStream } from './operation-stream.ts';
 import { findRefusal } from './refusals.ts';
@@ -49,6 +49,13 @@ export interface StreamEndpoint {
   recheck(): void;
   /** Ends whatever is left. */
   close(): void;
+}
+
+/** An operation that may begin, or the errors in its place. */
+interface Accepted {
+  readonly prepared: ReturnType<StreamedOperations['prepare']>;
+  readonly query: string;
+  readonly cost: number;
 }
 
 interface OpenStream {
@@ -152,8 +159,17 @@ class EventStreamEndpoint {
       if (request.method === 'GET')
         refuseWrites(this.#options.checkDocument(parameters.query), parameters.operationName);
       const leave = this.#options.open.enter(admission.keyOf(request, callerKeyOf(caller)), 'subscriptions');
-      this.#stream(exchange, caller, parameters, leave).catch((error: unknown) => {
-        leave();
+      const { requestId, quota } = exchange;
+      const { context, onClosed } = this.#options.createContext({ request, requestId, quota }, caller);
+      const prepared = this.#options.operations.prepare(parameters, context);
+      const end = beginExecution(prepared, quota, leave);
+      const accepted = { prepared, query: parameters.query, cost: context.notes.cost ?? 0 };
+      const onEnd = () => {
+        onClosed();
+        end();
+      };
+      this.#stream(exchange, accepted, onEnd).catch((error: unknown) => {
+        end();
         this.#options.log.error({ requestId: exchange.requestId, err: error }, 'a stream ended in a defect');
         exchange.response.destroy();
       });
@@ -162,25 +178,17 @@ class EventStreamEndpoint {
     }
   }
 
-  async #stream(
-    exchange: GraphqlExchange,
-    caller: Caller,
-    parameters: Parameters<StreamedOperations['prepare']>[0],
-    leave: () => void,
-  ): Promise<void> {
-    const { request, response, requestId, trace, quota, mustClose } = exchange;
+  async #stream(exchange: GraphqlExchange, { prepared, query, cost }: Accepted, onEnd: () => void): Promise<void> {
+    const { request, response, requestId, trace, mustClose } = exchange;
     const { times, log } = this.#options;
-    const { context, onClosed } = this.#options.createContext({ request, requestId, quota }, caller);
-    const prepared = this.#options.operations.prepare(parameters, context);
     const pace = new Pace();
     const isEndless = prepared.type === 'READY' && prepared.isEndless;
     const stream = this.#options.operations.open(
       prepared,
-      { requestId, trace: trace?.scope ?? null },
+      { requestId, trace: trace?.scope ?? null, headers: request.headers },
       {
         onClosed: () => {
-          onClosed();
-          leave();
+          onEnd();
           this.#streams.delete(opened);
         },
         whenWanted: () => pace.whenWanted(),
@@ -191,7 +199,7 @@ class EventStreamEndpoint {
     // Its body was still on its way when the others were told.
     if (isEndless && this.#ending !== null) endStream(opened, this.#ending);
     try {
-      const [body] = await this.#speak(toProtocol(request, parameters.query, stream));
+      const [body] = await this.#speak(toProtocol(request, query, stream));
       if (body === null || typeof body === 'string') throw new TypeError('graphql-sse must answer with a stream');
       exchange.countStatus(200);
       response.writeHead(200, [
@@ -199,7 +207,7 @@ class EventStreamEndpoint {
         ...listOwnHeaders(exchange, Date.now()),
         ...['Content-Type', 'text/event-stream; charset=utf-8', 'Cache-Control', 'no-store', 'X-Request-Id', requestId],
         // Proxies that gather answers before they pass them on would keep events back (nginx reads this).
-        ...['X-Accel-Buffering', 'no', 'X-GraphQL-Cost', String(context.notes.cost ?? 0)],
+        ...['X-Accel-Buffering', 'no', 'X-GraphQL-Cost', String(cost)],
         ...(mustClose() ? ['Connection', 'close'] : []),
       ]);
       await sendEvents(response, body, {

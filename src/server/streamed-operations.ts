@@ -3,6 +3,7 @@
  * the same order: bounds of the document, validation, cost, variables; their errors are told in the same words. Subscriptions
  * are executed by graphql-js, event by event; queries and mutations that come this way are executed by it, too.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import {
   type DocumentNode,
   type ExecutionArgs,
@@ -26,6 +27,7 @@ import { checkCost } from '../access/document-cost.ts';
 import type { DocumentFacts } from '../access/document-limits.ts';
 import { actorOf } from '../domain/audit.ts';
 import { type RequestScope, runInScope } from '../telemetry/request-scope.ts';
+import type { Tracing } from '../telemetry/request-trace.ts';
 import type { CountedError } from '../telemetry/usage-part.ts';
 import { translateGraphqlError } from './client-errors.ts';
 import type { GraphqlParameters } from './graphql-request.ts';
@@ -54,10 +56,18 @@ export interface StreamedOperationsOptions {
   readonly log: Logger;
   /** Told at the end of each operation, with its errors. */
   readonly countOperation: CountOperation;
+  /** null: nothing is traced. */
+  readonly tracing: Tracing | null;
 }
 
-/** The request that an operation came with. */
-type StreamOrigin = Pick<RequestScope, 'requestId' | 'trace'>;
+/** Where an operation comes from. */
+interface StreamOrigin {
+  readonly requestId: string;
+  /** The trace of the request that it came with; null: nothing is traced, or it came over a socket. */
+  readonly trace: RequestScope['trace'];
+  /** Of the request that it came with, or that its socket was opened with. */
+  readonly headers: IncomingHttpHeaders;
+}
 
 /** Who reads the results of an operation. */
 interface StreamReader {
@@ -135,7 +145,7 @@ export function createStreamedOperations(options: StreamedOperationsOptions): St
 
   function open(
     prepared: PreparedOperation,
-    { requestId, trace }: StreamOrigin,
+    { requestId, trace, headers }: StreamOrigin,
     reader: StreamReader,
   ): OperationStream {
     const counted: CountedError[] = [];
@@ -147,10 +157,19 @@ export function createStreamedOperations(options: StreamedOperationsOptions): St
     };
     // What was refused is translated, logged and counted already.
     const isReady = prepared.type === 'READY';
+    const operationName = nameOf(prepared);
+    const traced =
+      isReady && options.tracing !== null
+        ? options.tracing.startStream(
+            { type: prepared.operation.operation, name: operationName, requestId },
+            trace,
+            headers,
+          )
+        : null;
+    const scope = { requestId, operationName, actor: actorOfOperation(prepared), trace: traced?.scope ?? trace };
     return new OperationStream({
       begin: () => begin(prepared),
-      run: (read) =>
-        runInScope({ requestId, operationName: nameOf(prepared), actor: actorOfOperation(prepared), trace }, read),
+      run: (make) => runInScope(scope, make),
       whenWanted: reader.whenWanted ?? null,
       translate: isReady ? translate : (result) => result,
       describe: (error) => translate({ errors: [toGraphqlError(error)] }),
@@ -159,6 +178,7 @@ export function createStreamedOperations(options: StreamedOperationsOptions): St
       },
       onClosed: () => {
         if (isReady) countOperation(counted);
+        traced?.end();
         reader.onClosed();
       },
     });

@@ -55,6 +55,7 @@ export function openExporter({ environment, version, warn }: ExporterOptions): T
   const tracer = provider.getTracer('marketplace-gateway', version);
   return {
     startRequest: (request, response) => startRequest(tracer, request, response),
+    startStream: (operation, parent, headers) => startStream(tracer, operation, parent, headers),
     calls: { startCall: (registryName, operation) => startCall(tracer, registryName, operation) },
     close: () =>
       Promise.race([provider.shutdown().catch(() => undefined), waitMs(CLOSE_MS, undefined, { ref: false })]),
@@ -108,11 +109,7 @@ async function runOperation<T>(
   { type, name, requestId, actor }: Parameters<RequestTrace['runOperation']>[0],
   run: (scope: RequestScope) => Promise<T>,
 ): Promise<T> {
-  const attributes = {
-    'graphql.operation.type': type,
-    ...(name !== null && { 'graphql.operation.name': name }),
-    'marketplace.request_id': requestId,
-  };
+  const attributes = describeOperation({ type, name, requestId });
   const span = tracer.startSpan(type, { kind: SpanKind.INTERNAL, attributes }, parent);
   const scope = { requestId, operationName: name, actor, trace: trace.setSpan(parent, span) };
   try {
@@ -126,16 +123,42 @@ async function runOperation<T>(
   }
 }
 
+function describeOperation({ type, name, requestId }: Parameters<Tracing['startStream']>[0]) {
+  return {
+    'graphql.operation.type': type,
+    ...(name !== null && { 'graphql.operation.name': name }),
+    'marketplace.request_id': requestId,
+  };
+}
+
+/** Over a socket it is what a client asks for, as a request is elsewhere. */
+function startStream(
+  tracer: Tracer,
+  operation: Parameters<Tracing['startStream']>[0],
+  parent: Context | null,
+  headers: IncomingHttpHeaders,
+): ReturnType<Tracing['startStream']> {
+  const kind = parent === null ? SpanKind.SERVER : SpanKind.INTERNAL;
+  const above = parent ?? PROPAGATOR.extract(ROOT_CONTEXT, headers, HEADERS);
+  const span = tracer.startSpan(operation.type, { kind, attributes: describeOperation(operation) }, above);
+  return { scope: trace.setSpan(above, span), end: () => span.end() };
+}
+
 /** What nobody asked for (warming, lists of names) makes no traces of its own. */
 function startCall(tracer: Tracer, registryName: string, operation: string): CallSpan | null {
   const parent = readScope()?.trace;
   if (!parent) return null;
+  const method = operation === 'PUBLISH' ? 'POST' : 'GET';
   const attributes = {
-    'http.request.method': 'GET',
+    'http.request.method': method,
     'marketplace.registry': registryName,
     'marketplace.registry.operation': operation,
   };
-  const span = tracer.startSpan(`GET ${registryName} ${operation}`, { kind: SpanKind.CLIENT, attributes }, parent);
+  const span = tracer.startSpan(
+    `${method} ${registryName} ${operation}`,
+    { kind: SpanKind.CLIENT, attributes },
+    parent,
+  );
   const headers: Record<string, string> = {};
   PROPAGATOR.inject(trace.setSpan(parent, span), headers, {
     set: (carrier, name, value) => {

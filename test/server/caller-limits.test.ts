@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { startFaultyRegistry } from '../helpers/faulty-registry.ts';
+import { createSseClient, createWsClient } from './live-clients.ts';
 import { serveRegistries, wireTemplates } from './serve-registries.ts';
 
 const sha256 = (key: string) => createHash('sha256').update(key).digest('hex');
@@ -154,4 +156,43 @@ describe('operations at one time', () => {
       expect((await post(served.origin, { query }, { 'x-api-key': 'key-of-ada' })).status).toBe(200);
     }
   });
+
+  it.each([
+    ['graphql-sse', createSseClient],
+    ['graphql-ws', createWsClient],
+  ] as const)('are bounded over %s too, where they end by themselves', async (_, createClient) => {
+    await using hung = await startFaultyRegistry({ mode: 'hang' });
+    await using served = await serveRegistries({
+      catalogs,
+      more: [{ name: 'hung', type: 'private', url: hung.url }],
+      ...{ auth, server: { ...CACHE, limits: { concurrent: 1 } } },
+    });
+    using client = createClient(served.origin, { 'x-api-key': 'key-of-ada' });
+    // Subscriptions without an end take no place of those that have one.
+    const health = client.iterate('subscription { registryHealth { name } }');
+    await health.next();
+    const progress = client.iterate(
+      'subscription { searchProgress(query: "template", timeoutMs: 30000) { answered } }',
+    );
+    await progress.next();
+    const refused = await client
+      .iterate(SEARCH)
+      .next()
+      .catch((error: unknown) => error);
+    expect(describeRefusal(refused)).toContain('RATE_LIMITED');
+    expect((await post(served.origin, { query: SEARCH }, { 'x-api-key': 'key-of-ada' })).status).toBe(429);
+    await progress.return?.();
+    const ask = async () =>
+      (await post(served.origin, { query: '{ registries { name } }' }, { 'x-api-key': 'key-of-ada' })).status;
+    await expect.poll(ask).toBe(200);
+    expect((await client.iterate('{ registries { name } }').next()).value).toMatchObject({ data: { registries: {} } });
+    await health.return?.();
+  });
 });
+
+/** graphql-sse is refused by a status and its answer, graphql-ws by the errors. */
+function describeRefusal(refused: unknown): string {
+  return refused instanceof Error && 'response' in refused && refused.response instanceof Response
+    ? `${refused.response.status === 429 ? 'RATE_LIMITED' : refused.response.status}`
+    : JSON.stringify(refused);
+}

@@ -50,6 +50,7 @@ export async function serveLive({
   const denied: string[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void logLines.push(JSON.parse(line)) });
   const live = createLiveEndpoints({
+    tracing: null,
     admission: new Admission({ quotas: new CallerQuotas(LIMITS), trustedProxies: [], log }),
     crossOrigin: createCrossOrigin(null),
     callerKeyOf: ({ subject }) => subject,

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { openTracing } from '../../src/telemetry/tracing.ts';
 import { startFaultyRegistry } from '../helpers/faulty-registry.ts';
 import { runGateway } from '../helpers/run-gateway.ts';
+import { collect, createSseClient, createWsClient } from '../server/live-clients.ts';
 import { startCollector } from './collector.ts';
 
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
@@ -75,6 +76,46 @@ describe('with a collector in the environment', () => {
     expect(collector.spans).toEqual([]);
     const search = registry.arrivals.find(({ path }) => path.endsWith('/search'));
     expect(search?.headers.traceparent).toMatch(new RegExp(`^00-${TRACE_ID}-[0-9a-f]{16}-00$`));
+  });
+
+  it('operations over events and sockets are spans too, with their calls below them and their name in the log', async () => {
+    await using collector = await startCollector();
+    await using registry = await startFaultyRegistry({ rows: [row('a')], mode: { status: 500 } });
+    await using gateway = await runGateway(
+      { registries: [{ name: 'one', type: 'official', url: registry.url }] },
+      { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_BSP_SCHEDULE_DELAY: '50' },
+    );
+    const progress = 'subscription Follow($text: String) { searchProgress(query: $text) { answered } }';
+    const failing = 'query Fail($text: String) { search(query: $text, require: ["one"]) { partial } }';
+    for (const [createClient, traceId, isWithin] of [
+      [createSseClient, TRACE_ID.replace('0af', '0aa'), true],
+      [createWsClient, TRACE_ID.replace('0af', '0ab'), false],
+    ] as const) {
+      using client = createClient(gateway.origin, { traceparent: `00-${traceId}-${PARENT_ID}-01` });
+      await collect(client.iterate(progress, { text: `canary-query ${traceId}` }));
+      await collect(client.iterate(failing, { text: `canary-query again ${traceId}` }));
+      const find = (name: string) =>
+        collector.spans.find((span) => span.traceId === traceId && span.attributes['graphql.operation.name'] === name);
+      await expect.poll(() => [find('Follow'), find('Fail')].filter((span) => span !== undefined).length).toBe(2);
+      expect([find('Follow')?.name, find('Fail')?.name]).toEqual(['subscription', 'query']);
+      const parent = collector.spans.find(({ spanId }) => spanId === find('Follow')?.parentSpanId);
+      if (isWithin) expect(parent?.name).toBe('POST /graphql/stream');
+      else expect(find('Follow')?.parentSpanId).toBe(PARENT_ID);
+      for (const name of ['Follow', 'Fail']) {
+        const calls = collector.spans.filter(({ parentSpanId }) => parentSpanId === find(name)?.spanId);
+        expect(calls.map((span) => span.attributes['marketplace.registry'])).toContain('one');
+        const lines: unknown[] = gateway.logLines().map((line) => JSON.parse(line));
+        const requestId = find(name)?.attributes['marketplace.request_id'];
+        expect(lines).toContainEqual(
+          expect.objectContaining({ msg: 'a call to a registry failed', registry: 'one', operation: name, requestId }),
+        );
+        if (name === 'Follow') continue;
+        expect(lines).toContainEqual(
+          expect.objectContaining({ msg: 'a field failed with its registry', operation: name, requestId }),
+        );
+      }
+    }
+    expect(collector.text()).not.toContain('canary-query');
   });
 
   it('what is there is sent before the process ends, and what cannot be sent holds up nothing', async () => {

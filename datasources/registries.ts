@@ -9,7 +9,7 @@ import type { MeasuredRegistry } from '../src/telemetry/metrics-page.ts';
 import { isGoodAnswer, RegistryMeter } from '../src/telemetry/registry-metrics.ts';
 import { noteCall } from '../src/telemetry/request-scope.ts';
 import { followNews, type Sharing, tellCircuit, tellHealth, tellPause } from './cluster-news.ts';
-import { HealthMonitor } from './health/monitor.ts';
+import { HealthMonitor, type HealthMonitorOptions } from './health/monitor.ts';
 import { openUpstream } from './http/chain.ts';
 import type { UpstreamObserver } from './http/layer.ts';
 import { marketplace } from './marketplace/index.ts';
@@ -113,7 +113,8 @@ export class RegistryPool {
       };
     });
     const used = prepared.map(({ config, key, known }) => {
-      const registry = 'users' in known ? known : startRegistry(known, this.#options);
+      const registry =
+        'users' in known ? known : startRegistry(known, this.#find(config)?.health ?? null, this.#options);
       this.#open.set(key, registry);
       registry.users += 1;
       return { key, registry, source: registry.sourceFor(config) };
@@ -147,9 +148,13 @@ export class RegistryPool {
   }
 
   /** What was counted of a registry goes on when it is opened with other settings. */
-  #meterOf({ name, url }: RegistryConfig): RegistryMeter {
-    const same = [...this.#open.values()].find(({ config }) => config.name === name && config.url === url);
-    return same?.meter ?? new RegistryMeter(this.#options.now ?? Date.now);
+  #meterOf(config: RegistryConfig): RegistryMeter {
+    return this.#find(config)?.meter ?? new RegistryMeter(this.#options.now ?? Date.now);
+  }
+
+  /** The same registry with other settings, the newest that there are. */
+  #find({ name, url }: RegistryConfig): OpenRegistry | undefined {
+    return [...this.#open.values()].findLast(({ config }) => config.name === name && config.url === url);
   }
 }
 
@@ -215,10 +220,14 @@ function prepareRegistry(
   return { config, meter, upstream, healthListeners };
 }
 
-function startRegistry({ config, meter, upstream, healthListeners }: Prepared, options: OpenRegistriesOptions) {
+function startRegistry(
+  { config, meter, upstream, healthListeners }: Prepared,
+  predecessor: HealthMonitor | null,
+  options: OpenRegistriesOptions,
+) {
   const definition = KINDS[config.kind];
   const listeners = new Set<HealthListener>();
-  const health = new HealthMonitor({
+  const checks: HealthMonitorOptions = {
     registryName: config.name,
     upstream,
     paths: definition.healthPaths,
@@ -230,12 +239,13 @@ function startRegistry({ config, meter, upstream, healthListeners }: Prepared, o
     countCalls: () => meter.countCalls(CALLS_WINDOW_MS),
     now: options.now ?? Date.now,
     warn: (detail, message) => options.logger?.warn(detail, message),
-    onChange: (change) => {
-      logHealthChange(change, options);
+    onChange: (change, detail) => {
+      logHealthChange(change, detail, options);
       tellHealth(options.sharing, upstream.identity, change);
       for (const listener of listeners) listener(change);
     },
-  });
+  };
+  const health = new HealthMonitor(checks, predecessor);
   healthListeners.push(health);
   const endNews = followNews(options.sharing, upstream, () => health.checkSoon());
   const claimedNames = new ClaimedNames(options.now ?? Date.now);
@@ -251,6 +261,7 @@ function startRegistry({ config, meter, upstream, healthListeners }: Prepared, o
   return {
     config,
     meter,
+    health,
     users: 0,
     listeners,
     /** The same object for equal settings: what is learnt of a registry is remembered by it. */
@@ -283,12 +294,13 @@ function startRegistry({ config, meter, upstream, healthListeners }: Prepared, o
 }
 
 /** A circuit that changes alone has a line already. */
-function logHealthChange(change: HealthChange, { logger }: OpenRegistriesOptions): void {
+function logHealthChange(change: HealthChange, detail: string | null, { logger }: OpenRegistriesOptions): void {
   const { registryName: registry, previousStatus, health } = change;
   const { status, message } = health;
   if (status === previousStatus) return;
   const level = status === 'UP' ? 'info' : 'warn';
-  logger?.[level]({ registry, status, previousStatus, reason: message }, 'the health of a registry changed');
+  const why = detail === null ? {} : { detail };
+  logger?.[level]({ registry, status, previousStatus, reason: message, ...why }, 'the health of a registry changed');
 }
 
 /** The one place that knows why; what clients are told holds no detail. */

@@ -30,7 +30,8 @@ export interface HealthMonitorOptions extends ProbeOptions {
   /** As `Date.now()`. */
   readonly now: () => number;
   readonly warn: (detail: object, message: string) => void;
-  readonly onChange: (change: HealthChange) => void;
+  /** `detail`: why the last check failed, for the log alone. */
+  readonly onChange: (change: HealthChange, detail: string | null) => void;
 }
 
 /**
@@ -44,7 +45,7 @@ export interface HealthMonitorOptions extends ProbeOptions {
 export class HealthMonitor {
   readonly #options: HealthMonitorOptions;
   readonly #probe: Probe;
-  readonly #uptime = new Uptime();
+  readonly #uptime: Uptime;
   readonly #certificateWatch: CertificateWatch;
   readonly #triedOnce: Promise<void>;
   #lastCheck: Check | null = null;
@@ -58,14 +59,17 @@ export class HealthMonitor {
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
 
-  /** Starts checking at once. */
-  constructor(options: HealthMonitorOptions) {
+  /** Starts checking at once. What one that checked the same registry by other settings found (`before`) holds until then. */
+  constructor(options: HealthMonitorOptions, before: HealthMonitor | null = null) {
     this.#options = options;
     this.#probe = new Probe(options);
     this.#certificateWatch = new CertificateWatch(options);
-    this.#sinceMs = options.now();
     this.#inspectedMs = options.now();
+    this.#uptime = before === null ? new Uptime() : before.#uptime;
+    this.#lastCheck = before === null ? null : before.#lastCheck;
     this.#verdict = this.#judge();
+    this.#sinceMs =
+      before !== null && before.#verdict.status === this.#verdict.status ? before.#sinceMs : options.now();
     this.#triedOnce = this.#check();
   }
 
@@ -176,6 +180,8 @@ export class HealthMonitor {
     const { registryName, onChange, now } = this.#options;
     const hasChanged = this.#verdict.status !== previousStatus;
     if (hasChanged) this.#sinceMs = now();
-    if (hasChanged || circuit !== null) onChange({ registryName, previousStatus, circuit, health: this.read() });
+    if (!hasChanged && circuit === null) return;
+    const detail = this.#lastCheck?.outcome === 'FAILED' ? (this.#lastCheck.detail ?? null) : null;
+    onChange({ registryName, previousStatus, circuit, health: this.read() }, detail);
   }
 }

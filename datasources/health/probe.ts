@@ -43,7 +43,7 @@ export class Probe {
       if (isRefused && this.#options.hasNoCredentials) return { outcome: 'WELL' };
       // It answers, only not as often as we ask.
       if (failure.type === 'RATE_LIMIT') return { outcome: 'AILING', reason: 'RATE_LIMIT' };
-      return { outcome: 'FAILED', type: failure.type, message: failure.message };
+      return { outcome: 'FAILED', type: failure.type, message: failure.message, detail: failure.logDetail };
     }
   }
 

@@ -9,7 +9,13 @@ const LEAST_CALLS = 10;
 export type Finding =
   | { readonly outcome: 'WELL' }
   | { readonly outcome: 'AILING'; readonly reason: 'SAYS_SO' | 'RATE_LIMIT' }
-  | { readonly outcome: 'FAILED'; readonly type: RegistryErrorType; readonly message: string };
+  | {
+      readonly outcome: 'FAILED';
+      readonly type: RegistryErrorType;
+      readonly message: string;
+      /** For the log alone. */
+      readonly detail?: string | null;
+    };
 
 export type Check = Finding & { readonly atMs: number; readonly latencyMs: number };
 
@@ -103,7 +109,8 @@ const AILMENTS = {
   RATE_LIMIT: 'The registry asks for fewer requests. Lower its rateLimit, or check it less often (health.interval).',
 } as const;
 
-const UNREACHABLE = 'Check that it runs, and that its address, its proxy and the network between are right; the log says why.';
+const UNREACHABLE =
+  'Check that it runs, and that its address, its proxy and the network between are right; the log says why.';
 const ANSWERS_WRONG = 'It answers, but not as its protocol demands. Check its address, or ask whoever runs it.';
 const REFUSES = "Check the registry's credentials in the configuration.";
 

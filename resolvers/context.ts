@@ -35,6 +35,13 @@ export interface SharingView {
   readonly untoldInvalidations: number;
 }
 
+/** How the database does that the audit trail and the counts are kept in. */
+export interface DatabaseView {
+  readonly state: 'UP' | 'DOWN';
+  /** On the clock of `Date.now()`. */
+  readonly sinceMs: number;
+}
+
 /** What became of the last change of the configuration. */
 export interface ConfigState {
   /** It was refused, and why, each fault a sentence with its place; null: what stands in the file is in use. */
@@ -60,6 +67,10 @@ export interface GatewayStatus {
   readMetrics(windowMs: number, maySee: (registryName: string) => boolean): GatewayReading;
   /** null: this is the only process. */
   readSharing(): SharingView | null;
+  /** null: nothing is kept in one. */
+  readDatabase(): DatabaseView | null;
+  /** Subscriptions, and other operations whose results are streamed, that are open now. */
+  countSubscriptions(): number;
   countSearch(tookMs: number): void;
   countView(template: Pick<Template, 'name' | 'registryName'>): void;
   countInstallation(outcome: 'SUCCEEDED' | 'FAILED', template: Pick<Template, 'name' | 'registryName'>): void;

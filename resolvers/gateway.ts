@@ -3,7 +3,7 @@ import type { Caller } from '../src/domain/caller.ts';
 import type { HealthStatus } from '../src/domain/registry.ts';
 import type { FederationView } from '../src/federation/answers.ts';
 import { checkRange } from './arguments.ts';
-import type { GatewayReading, GatewayStatus, RequestContext, SharingView } from './context.ts';
+import type { DatabaseView, GatewayReading, GatewayStatus, RequestContext, SharingView } from './context.ts';
 import { METRICS_WINDOW_MS, type MetricsWindow } from './registry.ts';
 
 /** Most templates that `popularTemplates` names. */
@@ -67,7 +67,11 @@ function readMetrics(gateway: GatewayStatus, { window }: { window: MetricsWindow
   const windowMs = METRICS_WINDOW_MS[window];
   const visible = new Set(view.registries.map(({ source }) => source.info.name));
   const reading = gateway.readMetrics(windowMs, (name) => visible.has(name));
-  return { ...reading, cacheHitRate: () => readCacheHitRate(view, windowMs) };
+  return {
+    ...reading,
+    cacheHitRate: () => readCacheHitRate(view, windowMs),
+    subscriptions: gateway.countSubscriptions(),
+  };
 }
 
 function popularTemplates(reading: GatewayReading, { first }: { first: number | null }) {
@@ -81,8 +85,12 @@ export const gatewayResolvers = {
   Gateway: {
     startedAt: (gateway: GatewayStatus) => gateway.startedAtMs,
     health: (gateway: GatewayStatus, _: unknown, context: RequestContext) => readGatewayHealth(gateway, context),
+    database: (gateway: GatewayStatus) => gateway.readDatabase(),
     sharing: (gateway: GatewayStatus) => gateway.readSharing(),
     metrics: readMetrics,
+  },
+  DatabaseHealth: {
+    since: ({ sinceMs }: DatabaseView) => sinceMs,
   },
   SharingHealth: {
     since: ({ sinceMs }: SharingView) => sinceMs,

@@ -80,7 +80,12 @@ export async function createGateway(
     audit: trail,
   };
   const bus = lasting.cluster ?? siblings;
-  const state = createServerState(() => lasting.cluster?.readState() ?? null, readProcess, bus && shareUsage(bus));
+  const state = createServerState(
+    () => lasting.cluster?.readState() ?? null,
+    readProcess,
+    bus && shareUsage(bus),
+    () => audit.storage.health.read(),
+  );
   const counted = { storage: audit.storage, metrics: state.metrics, log, hasSiblings: siblings !== null };
   const closeCounts = await openCounts(config, counted);
   const close = async () => {
@@ -108,6 +113,7 @@ class LiveGateway implements Gateway {
     this.#current = first;
     this.#lasting = lasting;
     this.#state = state;
+    state.countSubscriptions = () => this.countSubscriptions();
     const tried = Promise.all([first.whenTriedOnce(), lasting.cluster?.whenTriedOnce(SHARING_MS)]);
     tried.then(
       () => {

@@ -75,6 +75,7 @@ export class StoredTrail implements AuditTrail {
     this.#commits = new GroupCommit(
       async (events) => {
         this.#head = await appendToChain(storage, this.#signer, events);
+        storage.health.note('UP');
       },
       (error) => this.#tellFailure(error),
     );
@@ -212,6 +213,7 @@ export class StoredTrail implements AuditTrail {
   }
 
   #tellFailure(error: unknown): void {
+    this.#storage.health.note('DOWN');
     const nowMs = this.#now();
     if (nowMs - this.#loggedAtMs < LOG_FAILURES_EVERY_MS) return;
     this.#loggedAtMs = nowMs;

@@ -29,6 +29,8 @@ export async function openGeneration(config: Config, lasting: ServingParts, stat
       readCache: () => lasting.cache.readUsage(),
       readFinished: () => handler.readFinishedAnswers(),
       isReady: () => state.isReady && !state.isDraining,
+      isConfigRefused: () => state.configState.refusal !== null,
+      countSubscriptions: () => state.countSubscriptions(),
     });
     const handler: RequestHandler = await createHandler({
       ...{ config, viewFor, noteTemplateChange, state, audit, version, log, writeMetrics, tracing },

@@ -106,6 +106,8 @@ export async function createHandler({
     readConfigState: () => state.configState,
     readMetrics: metrics.read,
     readSharing: state.readSharing,
+    readDatabase: state.readDatabase,
+    countSubscriptions: () => state.countSubscriptions(),
     countSearch: metrics.countSearch,
     countView: metrics.countView,
     countInstallation: metrics.countInstallation,

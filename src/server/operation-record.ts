@@ -1,6 +1,7 @@
 /** What one operation counted and cost, so that it can be counted again when its answer is given again. */
 import type {
   ConfigState,
+  DatabaseView,
   GatewayReading,
   GatewayStatus,
   OperationNotes,
@@ -49,6 +50,14 @@ export class OperationRecord implements GatewayStatus, OperationNotes {
 
   readSharing(): SharingView | null {
     return this.#gateway.readSharing();
+  }
+
+  readDatabase(): DatabaseView | null {
+    return this.#gateway.readDatabase();
+  }
+
+  countSubscriptions(): number {
+    return this.#gateway.countSubscriptions();
   }
 
   countSearch(tookMs: number): void {

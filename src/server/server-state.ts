@@ -1,6 +1,6 @@
 /** What the server keeps as long as the process lives, whatever becomes of the configuration. */
 import type { GraphQLSchema } from 'graphql';
-import type { ConfigState, SharingView } from '../../resolvers/context.ts';
+import type { ConfigState, DatabaseView, SharingView } from '../../resolvers/context.ts';
 import { CallerQuotas, type UsageSharing } from '../access/caller-quotas.ts';
 import type { UsedSignatures } from '../access/webhook-signature.ts';
 import type { CallerLimits } from '../config/config.ts';
@@ -30,6 +30,10 @@ export interface ServerState {
   quotasFor(limits: CallerLimits): CallerQuotas;
   /** null: this is the only process. */
   readSharing(): SharingView | null;
+  /** null: nothing is kept in one. */
+  readDatabase(): DatabaseView | null;
+  /** Subscriptions, and other operations whose results are streamed, that are open now, over all configurations. */
+  countSubscriptions: () => number;
   /** With the keys of issuers, and the tokens that were verified by them. */
   readonly tokenVerifiers: SharedParts<OpenTokenVerifier>;
   /** On the clock of `Date.now()`. */
@@ -49,6 +53,7 @@ export function createServerState(
   readSharing: ServerState['readSharing'] = () => null,
   readProcess: ServerState['readProcess'] = null,
   usageSharing: UsageSharing | null = null,
+  readDatabase: ServerState['readDatabase'] = () => null,
 ): ServerState {
   return {
     schema: buildGatewaySchema(),
@@ -60,6 +65,8 @@ export function createServerState(
     usedSignatures: new Map(),
     quotasFor: createQuotaKeeper(usageSharing),
     readSharing,
+    readDatabase,
+    countSubscriptions: () => 0,
     tokenVerifiers: new SharedParts(),
     startedAtMs: Date.now(),
     configState: { refusal: null, needsRestart: [] },

@@ -5,6 +5,7 @@ import { migrateToLatest } from './migrations.ts';
 import { createSqliteDialect } from './sqlite-dialect.ts';
 import { IN_MEMORY, openSqliteHere } from './sqlite-session.ts';
 import { openSqliteThread } from './sqlite-thread.ts';
+import { StorageHealth } from './storage-health.ts';
 import type { StorageLog } from './storage-log.ts';
 import type { StorageTables } from './tables.ts';
 
@@ -13,6 +14,8 @@ export interface Storage {
   readonly db: Kysely<StorageTables>;
   /** The place in words, without credentials: for messages and to tell one storage from another. */
   readonly place: string;
+  /** Those who use it say how that went. */
+  readonly health: StorageHealth;
   /** Closes the connections when what they do is done. */
   close(): Promise<void>;
 }
@@ -46,7 +49,7 @@ async function openOnce(location: StorageLocation, place: string, log: StorageLo
   const db = new Kysely<StorageTables>({ dialect: await createDialect(location, log) });
   try {
     await migrateToLatest(db);
-    return { kind: location.kind, db, place, close: () => db.destroy() };
+    return { kind: location.kind, db, place, health: new StorageHealth(), close: () => db.destroy() };
   } catch (error) {
     await db.destroy();
     throw error;

@@ -35,7 +35,13 @@ export interface MetricsPageOptions {
   readonly finishedUse: { readonly hits: number; readonly misses: number };
   /** null: this is the only process. */
   readonly readSharing: () => SharingState | null;
+  /** null: nothing is kept in one. */
+  readonly readDatabase: () => { readonly state: string } | null;
   readonly isReady: () => boolean;
+  /** Whether the configuration was changed, and the one before is in use. */
+  readonly isConfigRefused: () => boolean;
+  /** Operations whose results are streamed, that are open now. */
+  readonly countSubscriptions: () => number;
   /** null: there is nothing to tell of the process. */
   readonly readProcess: (() => ProcessUsage) | null;
 }
@@ -48,6 +54,7 @@ export function createMetricsPage(options: MetricsPageOptions): (maySee: MaySee)
     writeGateway(page, options, usage, maySee);
     writeCaches(page, options);
     writeSharing(page, options.readSharing());
+    writeDatabase(page, options.readDatabase());
     const registries = options.readRegistries().filter(({ name }) => maySee(name));
     writeCalls(page, registries);
     writeHealth(page, registries);
@@ -58,14 +65,24 @@ export function createMetricsPage(options: MetricsPageOptions): (maySee: MaySee)
 
 function writeGateway(
   page: Exposition,
-  { version, metrics, requests, isReady }: MetricsPageOptions,
+  { version, metrics, requests, ...options }: MetricsPageOptions,
   usage: ProcessUsage | null,
   maySee: MaySee,
 ): void {
   const totals = metrics.readTotals(maySee);
   const build = { version, ...(usage !== null && { node_version: usage.nodeVersion }) };
   page.gauge('marketplace_build_info', 'What is running; always 1.', [[build, 1]]);
-  page.gauge('marketplace_ready', 'Whether requests should be sent here: 1 or 0.', [[{}, isReady() ? 1 : 0]]);
+  page.gauge('marketplace_ready', 'Whether requests should be sent here: 1 or 0.', [[{}, options.isReady() ? 1 : 0]]);
+  page.gauge(
+    'marketplace_config_last_reload_successful',
+    'Whether what was read last of the configuration is in use: 1, or 0 while a change is refused.',
+    [[{}, options.isConfigRefused() ? 0 : 1]],
+  );
+  page.gauge(
+    'marketplace_open_subscriptions',
+    'Subscriptions, and other operations that are streamed, that are open.',
+    [[{}, options.countSubscriptions()]],
+  );
   page.counter(
     'marketplace_http_requests_total',
     'HTTP requests that were answered, by endpoint and status.',
@@ -145,6 +162,13 @@ function writeSharing(page: Exposition, sharing: SharingState | null): void {
   ]);
   page.gauge('marketplace_sharing_untold_invalidations', 'Invalidations that other processes may not know yet.', [
     [{}, sharing.untoldInvalidations],
+  ]);
+}
+
+function writeDatabase(page: Exposition, database: ReturnType<MetricsPageOptions['readDatabase']>): void {
+  if (database === null) return;
+  page.gauge('marketplace_database_up', 'Whether audit trail and counts can be written to their database: 1 or 0.', [
+    [{}, database.state === 'UP' ? 1 : 0],
   ]);
 }
 

@@ -116,12 +116,14 @@ export class StoredCounts {
     const nowMs = this.#now();
     const slices = this.#options.metrics.exportSlices().map((slice) => ({ ...slice, text: JSON.stringify(slice) }));
     const changed = slices.filter(({ startMs, text }) => this.#written.get(startMs) !== text);
-    if (changed.length === 0 && !isLast && nowMs - this.#saidAliveMs < SAY_ALIVE_EVERY_MS) return;
+    const isQuiet = changed.length === 0 && !isLast && this.#options.storage.health.read().state === 'UP';
+    if (isQuiet && nowMs - this.#saidAliveMs < SAY_ALIVE_EVERY_MS) return;
     try {
       await this.#writeSlices(changed, nowMs, isLast);
       this.#written = new Map(slices.map(({ startMs, text }) => [startMs, text]));
       this.#saidAliveMs = nowMs;
       this.#isFailing = false;
+      this.#options.storage.health.note('UP');
     } catch (error) {
       this.#tellFailure(error);
     }
@@ -160,6 +162,7 @@ export class StoredCounts {
 
   /** Once, until it goes well again. */
   #tellFailure(error: unknown): void {
+    this.#options.storage.health.note('DOWN');
     if (this.#isFailing) return;
     this.#isFailing = true;
     const { storage, log } = this.#options;

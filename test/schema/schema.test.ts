@@ -108,8 +108,12 @@ describe('the schema', () => {
     expect(added).toEqual([
       ...audit,
       'Gateway.sharing',
+      'Gateway.database',
       ...states,
       ...sharing,
+      ...['', '.UP', '.DOWN'].map((state) => `DatabaseState${state}`),
+      ...['', '.state', '.since'].map((field) => `DatabaseHealth${field}`),
+      'GatewayMetrics.subscriptions',
       'RegistryMetrics.claimedNames',
       'RegistrySearchReport.malformed',
     ]);

@@ -20,6 +20,10 @@ describe('while the database is down', () => {
     });
     const fetchContent = () => fetch(`${served.origin}/content/open/open-01/1.0.0`);
     expect((await fetchContent()).status).toBe(200);
+    const stateOf = async () => (await served.ask('{ gateway { database { state since } } }')).data;
+    const measure = async () =>
+      /^marketplace_database_up .*$/m.exec(await (await fetch(`${served.origin}/metrics`)).text())?.[0];
+    expect(await stateOf()).toMatchObject({ gateway: { database: { state: 'UP' } } });
     await database.stop();
     const search = await served.ask('{ search { partial nodes { name } } }');
     expect(search).toMatchObject({ errors: [], data: { search: { partial: false } } });
@@ -30,7 +34,11 @@ describe('while the database is down', () => {
       'UNAUTHENTICATED',
     );
     expect(served.logLines.filter(({ msg }) => msg === 'the audit trail cannot be written or read')).toHaveLength(1);
+    expect(await stateOf()).toMatchObject({ gateway: { database: { state: 'DOWN' } } });
+    expect(await measure()).toBe('marketplace_database_up 0');
     await database.start();
     await expect.poll(async () => (await fetchContent()).status, { timeout: 15_000 }).toBe(200);
+    expect(await stateOf()).toMatchObject({ gateway: { database: { state: 'UP' } } });
+    expect(await measure()).toBe('marketplace_database_up 1');
   });
 });

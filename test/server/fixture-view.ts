@@ -304,6 +304,8 @@ export function createFixtureContext(): RequestContext {
       version: '0.0.0',
       startedAtMs: 0,
       readSharing: () => null,
+      readDatabase: () => null,
+      countSubscriptions: () => 0,
       isRestricted: false,
       readConfigState: () => ({ refusal: null, needsRestart: [] }),
       readMetrics: () => ({

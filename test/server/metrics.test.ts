@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { startFaultyRegistry } from '../helpers/faulty-registry.ts';
 import { type RunningGateway, runGateway } from '../helpers/run-gateway.ts';
 import { type ReadFamily, readExposition } from '../telemetry/exposition-text.ts';
+import { createSseClient, createWsClient } from './live-clients.ts';
 import { type ServedRegistries, serveRegistries, wireTemplates } from './serve-registries.ts';
 
 const CATALOGS = { one: wireTemplates('one', 60), two: wireTemplates('two', 60) };
@@ -324,6 +325,31 @@ describe('/metrics', () => {
     served.gateway.startDraining();
     expect([await statusOf('/healthz'), await statusOf('/readyz')]).toEqual([200, 503]);
     expect(sumOf(await scrapeFamilies(origin), 'marketplace_ready')).toBe(0);
+  });
+});
+
+describe('what is open and what is refused', () => {
+  it('is counted and told, as a field and as a metric', async () => {
+    await using served = await serveRegistries({ catalogs: CATALOGS });
+    const read = async () => {
+      const families = await scrapeFamilies(served.origin);
+      const { data } = await served.ask('{ gateway { metrics { subscriptions } database { state } } }');
+      const names = ['open_subscriptions', 'config_last_reload_successful', 'database_up'];
+      return { data, metrics: names.map((name) => sumOf(families, `marketplace_${name}`)) };
+    };
+    const expected = (subscriptions: number) => ({
+      gateway: { metrics: { subscriptions }, database: { state: 'UP' } },
+    });
+    expect(await read()).toEqual({ data: expected(0), metrics: [0, 1, 1] });
+    using events = createSseClient(served.origin);
+    using socket = createWsClient(served.origin);
+    const streams = [events, socket].map((client) => client.iterate('subscription { registryHealth { name } }'));
+    await Promise.all(streams.map((stream) => stream.next()));
+    served.gateway.noteConfigState({ refusal: { atMs: 0, faults: [], withoutValues: [] }, needsRestart: [] });
+    expect(await read()).toEqual({ data: expected(2), metrics: [2, 0, 1] });
+    await Promise.all(streams.map((stream) => stream.return?.()));
+    served.gateway.noteConfigState({ refusal: null, needsRestart: [] });
+    await expect.poll(read).toEqual({ data: expected(0), metrics: [0, 1, 1] });
   });
 });
 

@@ -118,6 +118,8 @@ describe('what is known of documents', () => {
       version: '0.0.0',
       startedAtMs: 0,
       readSharing: () => null,
+      readDatabase: () => null,
+      countSubscriptions: () => 0,
       isRestricted: false,
       readConfigState: () => ({ refusal: null, needsRestart: [] }),
       readMetrics: () => {

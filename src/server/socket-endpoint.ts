@@ -19,6 +19,7 @@ import type { OperationStream } from './operation-stream.ts';
 import { isForeign } from './origin.ts';
 import { describeRefusal, findRefusal } from './refusals.ts';
 import { chooseRequestId } from './request-id.ts';
+import { enterRunning } from './running-operations.ts';
 import { joinCredentials } from './socket-credentials.ts';
 import { type EndReason, STOPPING } from './stream-ended.ts';
 import type { StreamedOperations } from './streamed-operations.ts';
@@ -184,7 +185,10 @@ class GraphqlSockets {
 
   /** Takes a place among those who have not said who they are. Throws RateLimited. */
   #wait(request: IncomingMessage): void {
-    const leave = this.#options.openSockets.enter(`waiting ${request.socket.remoteAddress}`, 'WebSockets');
+    const leave = this.#options.openSockets.enter(
+      `waiting ${this.#options.admission.keyOf(request, null)}`,
+      'WebSockets',
+    );
     this.#unknown += 1;
     let isWaiting = true;
     const stopWaiting = () => {
@@ -273,7 +277,8 @@ class GraphqlSockets {
       const { context, onClosed } = this.#options.createContext({ request, requestId, quota }, caller);
       const prepared = operations.prepare(parameters, context);
       if (prepared.type === 'REFUSED') return prepared.errors;
-      const leave = open.enter(admission.keyOf(request, callerKey), 'subscriptions');
+      const leaveOpen = open.enter(admission.keyOf(request, callerKey), 'subscriptions');
+      const leave = enterRunning(prepared.operation, quota, leaveOpen);
       if (!prepared.isEndless) extra.finite.add(id);
       const reader = {
         onClosed: () => {

@@ -16,6 +16,7 @@ import { findRefusal } from './refusals.ts';
 import { checkBodyHeaders, collectBody, parseJsonBody } from './request-body.ts';
 import { RequestError } from './request-error.ts';
 import { listOwnHeaders, SHARED_HEADERS, sendAnswer } from './responses.ts';
+import { enterRunning } from './running-operations.ts';
 import { Pace, sendEvents } from './sent-events.ts';
 import { type EndReason, REPLACED, STOPPING, StreamEnded, streamEnded, TOO_SLOW } from './stream-ended.ts';
 import type { StreamedOperations } from './streamed-operations.ts';
@@ -166,12 +167,12 @@ class EventStreamEndpoint {
     exchange: GraphqlExchange,
     caller: Caller,
     parameters: Parameters<StreamedOperations['prepare']>[0],
-    leave: () => void,
+    leaveOpen: () => void,
   ): Promise<void> {
     const { request, response, requestId, trace, quota, mustClose } = exchange;
     const { times, log } = this.#options;
     const { context, onClosed } = this.#options.createContext({ request, requestId, quota }, caller);
-    const prepared = this.#options.operations.prepare(parameters, context);
+    const { prepared, leave } = this.#enter(this.#options.operations.prepare(parameters, context), exchange, leaveOpen);
     const pace = new Pace();
     const isEndless = prepared.type === 'READY' && prepared.isEndless;
     const stream = this.#options.operations.open(
@@ -214,6 +215,21 @@ class EventStreamEndpoint {
     } finally {
       // Whatever went wrong, nothing of it stays.
       await stream.return();
+    }
+  }
+
+  /** The operation with its place among those that are executed, or refused where there is none. */
+  #enter(
+    prepared: ReturnType<StreamedOperations['prepare']>,
+    { quota, requestId }: GraphqlExchange,
+    leaveOpen: () => void,
+  ): { readonly prepared: typeof prepared; readonly leave: () => void } {
+    if (prepared.type === 'REFUSED') return { prepared, leave: leaveOpen };
+    try {
+      return { prepared, leave: enterRunning(prepared.operation, quota, leaveOpen) };
+    } catch (error) {
+      const errors = this.#options.operations.refuse(error, requestId);
+      return { prepared: { type: 'REFUSED', errors }, leave: leaveOpen };
     }
   }
 

@@ -414,10 +414,18 @@ class RestRegistry implements RegistrySource {
   }
 }
 
-/** Whether a registry could have something of this name: "." and ".." would be another address. */
+// "." or ".." between slashes of either kind.
+const DOT_SEGMENT = /(?:^|[/\\])\.\.?(?:$|[/\\])/;
+const PLAIN_NAME = /^[\x20-\x24\x26-\x7e]*$/;
+
+/**
+ * Whether a registry could have something of this name. A part of it that is "." or ".." would lead to another address at
+ * whoever decodes the path before it is followed, a proxy say; in any spelling that may be read so.
+ */
 function isAskable(text: string): boolean {
-  if (text === '' || text.length > MAX_NAME_LENGTH || text === '.' || text === '..') return false;
-  return text.isWellFormed() && !/[\u0000-\u001f\u007f-\u009f]/.test(text);
+  if (text === '' || text.length > MAX_NAME_LENGTH) return false;
+  if (!text.isWellFormed() || /[\u0000-\u001f\u007f-\u009f]/.test(text)) return false;
+  return !DOT_SEGMENT.test(PLAIN_NAME.test(text) ? text : normalizeName(text));
 }
 
 function unaskedAnswer(): Answer<null> {

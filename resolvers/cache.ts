@@ -19,12 +19,18 @@ async function invalidateCache(_: unknown, { input }: InvalidateCacheArguments, 
   const detail = layer == null ? null : `layer ${layer}`;
   return context.audit.perform(
     { action: 'cache.invalidate', registryName, template: templateName, detail },
-    async () => ({
-      removed: await context.view.invalidateCache({
+    async () => {
+      const removed = await context.view.invalidateCache({
         ...(registryName !== null && { registry: registryName }),
         ...(templateName !== null && { template: templateName }),
         ...(layer != null && { layer }),
-      }),
+      });
+      // Whatever is untold is older than this one, or this one.
+      return { removed, replicasTold: (context.gateway.readSharing()?.untoldInvalidations ?? 0) === 0 };
+    },
+    ({ replicasTold }) => ({
+      outcome: 'SUCCEEDED',
+      detail: replicasTold ? detail : [...(detail === null ? [] : [detail]), 'not told to all processes'].join(', '),
     }),
   );
 }

@@ -191,7 +191,7 @@ export class CallerQuotas {
   };
 
   of(key: string, nowMs: number): Quota {
-    if (nowMs - this.#turnedAtMs >= GENERATION_MS) this.#turn(nowMs);
+    if (Math.abs(nowMs - this.#turnedAtMs) >= GENERATION_MS) this.#turn(nowMs);
     const known = this.#young.get(key);
     if (known !== undefined) return known;
     const quota = this.#old.get(key) ?? new Quota(this.#limits, key, this.#sharing === null ? null : this.#onUse);

@@ -56,8 +56,13 @@ export class SlidingCount {
 
   #roll(nowMs: number): void {
     const minute = Math.floor(nowMs / WINDOW_MS);
-    // A clock that is set back counts on where it was.
-    if (minute <= this.#minute) return;
+    if (minute === this.#minute) return;
+    // A clock that was set back: what is counted stays, and leaves the window by the time that is told from now on. Waiting until
+    // the clock has come to where it was could take a day.
+    if (minute < this.#minute) {
+      this.#minute = minute;
+      return;
+    }
     this.#previous = minute === this.#minute + 1 ? this.#current : 0;
     this.#current = 0;
     this.#minute = minute;

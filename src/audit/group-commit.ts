@@ -19,18 +19,11 @@ export class GroupCommit {
   #waiting: Waiting[] = [];
   #waitingEvents = 0;
   #writing: Promise<void> | null = null;
-  /** Of the last commit; null: it went well. */
-  #failure: unknown = null;
 
   /** `commit`: appends in one transaction. `onFailure`: told of each commit that failed. */
   constructor(commit: (events: readonly UnchainedEvent[]) => Promise<void>, onFailure: (error: unknown) => void) {
     this.#commit = commit;
     this.#onFailure = onFailure;
-  }
-
-  /** What the last commit failed with; null: it went well. */
-  get failure(): unknown {
-    return this.#failure;
   }
 
   /** Resolves when all the events are durable, in this order. Throws AuditUnavailable: none of them is acknowledged then. */
@@ -72,10 +65,8 @@ export class GroupCommit {
   async #write(batch: readonly Waiting[]): Promise<void> {
     try {
       await this.#commit(batch.flatMap(({ events }) => events));
-      this.#failure = null;
       for (const { resolve } of batch) resolve();
     } catch (error) {
-      this.#failure = error;
       this.#onFailure(error);
       const refusal = new AuditUnavailable(error);
       for (const { reject } of batch) reject(refusal);

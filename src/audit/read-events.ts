@@ -1,6 +1,6 @@
 /** Pages of the trail, the newest event first. */
 import type { SelectQueryBuilder } from 'kysely';
-import type { AuditCriteria, AuditPage } from '../domain/audit.ts';
+import type { AuditCriteria, AuditEvent, AuditPage } from '../domain/audit.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { StorageTables } from '../storage/tables.ts';
 import { fromRow } from './chain.ts';
@@ -34,8 +34,9 @@ export async function readAuditPage(
     .orderBy('sequence', 'desc')
     .limit(first + 1)
     .execute();
+  const events = rows.slice(0, first).map(fromRow);
   return {
-    events: rows.slice(0, first).map(fromRow),
+    events: registryNames === null ? events : await showTo(registryNames, events, db),
     hasNextPage: rows.length > first,
     cursorOf: ({ sequence }) => cursors.seal(sequence, criteria),
     countAll: async () => {
@@ -43,6 +44,59 @@ export async function readAuditPage(
       return (await narrow(counting, criteria, registryNames).executeTakeFirstOrThrow()).count;
     },
   };
+}
+
+/** The list of registries in what is recorded of a change of the configuration (src/live/config-change.ts). */
+const LISTED_REGISTRIES = /^(added|removed|changed): (.+)$/;
+const NO_HASH = '0'.repeat(64);
+
+/** Events as they are shown to who may see these registries: nothing in them tells of another one, or that something was left out. */
+async function showTo(
+  registryNames: readonly string[],
+  events: readonly AuditEvent[],
+  db: Storage['db'],
+): Promise<readonly AuditEvent[]> {
+  const numbers = events.map(({ sequence }) => sequence - 1);
+  const rows =
+    numbers.length === 0
+      ? []
+      : await db
+          .selectFrom('audit_events')
+          .select(['sequence', 'registry_name'])
+          .where('sequence', 'in', numbers)
+          .execute();
+  const unseen = new Set(
+    rows
+      .filter(({ registry_name: name }) => name !== null && !registryNames.includes(name))
+      .map(({ sequence }) => sequence),
+  );
+  return await Promise.all(
+    events.map(async (event) => ({
+      ...event,
+      detail: event.action === 'configuration.change' ? nameSeen(event.detail, registryNames) : event.detail,
+      previousHash: unseen.has(event.sequence - 1)
+        ? await findHashBefore(event.sequence, registryNames, db)
+        : event.previousHash,
+    })),
+  );
+}
+
+/** Of the last event before it that is shown, so that the chain has no gap where one is not. */
+async function findHashBefore(sequence: number, registryNames: readonly string[], db: Storage['db']): Promise<string> {
+  const before = db.selectFrom('audit_events').select('hash').where('sequence', '<', sequence);
+  const found = await narrow(before, ALL_EVENTS, registryNames).orderBy('sequence', 'desc').limit(1).executeTakeFirst();
+  return found?.hash ?? NO_HASH;
+}
+
+function nameSeen(detail: string | null, registryNames: readonly string[]): string | null {
+  if (detail === null) return null;
+  const parts = detail.split('; ').flatMap((part) => {
+    const [, what, names = ''] = LISTED_REGISTRIES.exec(part) ?? [];
+    if (what === undefined) return [part];
+    const seen = names.split(', ').filter((name) => registryNames.includes(name));
+    return seen.length === 0 ? [] : [`${what}: ${seen.join(', ')}`];
+  });
+  return parts.join('; ');
 }
 
 function narrow<Output>(

@@ -116,12 +116,15 @@ export class StoredTrail implements AuditTrail {
     this.count({ action: 'access.deny', registryName, outcome: 'DENIED' }, origin.actor);
   }
 
-  /** The database is asked only where the last commit failed: what went well a moment ago is taken to go well again. */
+  /**
+   * Asks the database, each time: what is to be done cannot be undone, and what went well a moment ago need not go well now.
+   * Nobody who only reads waits for it.
+   */
   async checkWritable(): Promise<void> {
-    if (this.#commits.failure === null) return;
     try {
       await readChain(this.#storage.db);
     } catch (error) {
+      this.#tellFailure(error);
       throw new AuditUnavailable(error);
     }
   }

@@ -1,4 +1,5 @@
 /** The keys of an issuer: fetched, kept, fetched again when they grow old or one is missing, and never more often than that. */
+import { isIP } from 'node:net';
 import {
   createLocalJWKSet,
   errors,
@@ -7,7 +8,9 @@ import {
   type JWTVerifyGetKey,
 } from 'jose';
 import * as z from 'zod';
+import { classifyAddress } from '../../datasources/http/local-addresses.ts';
 import { IdentityUnavailable } from '../access/errors.ts';
+import type { AddressOrigin } from './fetch-json.ts';
 
 /** After that they are asked for again, while the ones that are known go on to serve. */
 const FRESH_MS = 600_000;
@@ -49,7 +52,7 @@ export interface IssuerKeysOptions {
   readonly issuer: string;
   /** Where the keys are; null: the issuer's discovery document says it. */
   readonly jwksUri: string | null;
-  readonly fetchJson: (url: string) => Promise<unknown>;
+  readonly fetchJson: (url: string, origin: AddressOrigin) => Promise<unknown>;
   /** As `Date.now()`. */
   readonly now: () => number;
   /** Told when a key has gone: what it signed is not to be believed any more. */
@@ -73,6 +76,14 @@ export class IssuerKeys {
   /** Begins to fetch the keys, so that the first token need not wait for them. */
   start(): void {
     this.#refresh().catch(() => undefined);
+  }
+
+  /**
+   * Begins to fetch them again where they are old. Whoever uses what was verified by them calls it, so that a key that its
+   * issuer withdraws ends also where no new token comes.
+   */
+  refreshIfOld(nowMs: number): void {
+    if (this.#keys !== null && nowMs - this.#keys.fetchedAtMs >= FRESH_MS) this.start();
   }
 
   /** The key of a token, for jose. Rejects with jose's JWKSNoMatchingKey, or with IdentityUnavailable where none can be had. */
@@ -136,7 +147,8 @@ export class IssuerKeys {
 
   async #fetchKeys(): Promise<KeySet> {
     const { fetchJson, jwksUri, now } = this.#options;
-    const { keys: given } = keySetSchema.parse(await fetchJson(jwksUri ?? (await this.#discover())));
+    const at = jwksUri === null ? await this.#discover() : ({ url: jwksUri, origin: 'CONFIGURED' } as const);
+    const { keys: given } = keySetSchema.parse(await fetchJson(at.url, at.origin));
     const keys = given.flatMap((key) => {
       const read = keySchema.safeParse(key);
       return read.success ? [withoutUndefined(read.data)] : [];
@@ -146,19 +158,30 @@ export class IssuerKeys {
     return { resolve: createLocalJWKSet({ keys }), prints, fetchedAtMs: now() };
   }
 
-  /** OpenID Connect Discovery 1.0, section 4: the document must name the very issuer that it was asked for. */
-  async #discover(): Promise<string> {
+  /**
+   * OpenID Connect Discovery 1.0, section 4: the document must name the very issuer that it was asked for. What it says of the
+   * keys is the word of whoever answers there: another host must be one of the internet, asked by https.
+   */
+  async #discover(): Promise<{ readonly url: string; readonly origin: AddressOrigin }> {
     const { fetchJson, issuer } = this.#options;
     const document = discoverySchema.parse(
-      await fetchJson(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`),
+      await fetchJson(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, 'CONFIGURED'),
     );
     if (document.issuer !== issuer) throw new Error('the discovery document is that of another issuer');
-    const uri = URL.parse(document.jwks_uri);
-    const isAllowed =
-      uri?.protocol === 'https:' || (uri?.protocol === 'http:' && uri.origin === new URL(issuer).origin);
-    if (!isAllowed) throw new Error('the discovery document names keys that are not at an https address');
-    return document.jwks_uri;
+    const url = URL.parse(document.jwks_uri);
+    if (url?.origin === new URL(issuer).origin) return { url: url.href, origin: 'CONFIGURED' };
+    if (url?.protocol === 'https:' && !isInside(url.hostname)) return { url: url.href, origin: 'TOLD' };
+    throw new Error(
+      "the discovery document must name keys at the issuer's own origin, or at a public https address; set auth.jwt.jwksUri if another one is meant",
+    );
   }
+}
+
+/** Whether a host says by itself that it is of this host or network; where other names lead is seen when they are resolved. */
+function isInside(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+  if (isIP(host) !== 0) return classifyAddress(host) !== 'PUBLIC';
+  return host === 'localhost' || host.endsWith('.localhost');
 }
 
 function withoutUndefined(key: z.output<typeof keySchema>) {

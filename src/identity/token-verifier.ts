@@ -47,22 +47,28 @@ export function openTokenVerifier({ jwt, keepsTokens, log, now = Date.now }: Tok
     maxSize: MAX_REMEMBERED_BYTES,
     sizeCalculation: ({ caller }) => REMEMBERED_OVERHEAD_BYTES + (caller.token?.reveal().length ?? 0),
   });
+  let keysGone = 0;
   const { issuer, jwksUri } = jwt;
   const keys = new IssuerKeys({
     ...{ issuer, jwksUri, now, log },
-    fetchJson: (url) => fetcher.fetch(url),
-    onKeyGone: () => remembered.clear(),
+    fetchJson: (url, origin) => fetcher.fetch(url, origin),
+    onKeyGone: () => {
+      keysGone += 1;
+      remembered.clear();
+    },
   });
   keys.start();
   const running = new Map<string, Promise<Caller>>();
   const fingerprintKey = randomBytes(32);
 
   async function verifyOnce(token: string, digest: string): Promise<Caller> {
+    const keysGoneBefore = keysGone;
     checkTokenForm(token, { ...jwt, clockToleranceMs: jwt.clockTolerance }, now());
     const claims = await verifySignature(token, jwt, keys, now());
     const fingerprint = createHmac('sha256', fingerprintKey).update(token).digest('base64url');
     const caller = toCaller(claims, jwt, keepsTokens ? new CallerToken(token, fingerprint) : null);
-    remembered.set(digest, { caller, untilMs: Number(claims.exp) * 1000 });
+    // The key may have gone while the signature was being verified.
+    if (keysGone === keysGoneBefore) remembered.set(digest, { caller, untilMs: Number(claims.exp) * 1000 });
     return caller;
   }
 
@@ -70,7 +76,9 @@ export function openTokenVerifier({ jwt, keepsTokens, log, now = Date.now }: Tok
     find(digest) {
       const known = remembered.get(digest);
       if (known === undefined) return undefined;
-      if (now() < known.untilMs) return known.caller;
+      const nowMs = now();
+      keys.refreshIfOld(nowMs);
+      if (nowMs < known.untilMs) return known.caller;
       remembered.delete(digest);
       return undefined;
     },

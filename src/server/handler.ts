@@ -181,6 +181,8 @@ export async function createHandler({
     answerStream: live.answerStream,
     answerWebhook: createWebhookEndpoint({
       registries: config.registries,
+      servesAnonymous: config.auth.anonymous === 'allow',
+      admission,
       noteTemplateChange,
       audit,
       log,

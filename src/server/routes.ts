@@ -31,7 +31,7 @@ export interface RouteOptions extends Readiness {
   readonly answerGraphql: (exchange: GraphqlExchange) => void;
   readonly answerStream: (exchange: GraphqlExchange) => void;
   /** Is given what stands behind "/webhooks/". */
-  readonly answerWebhook: (request: IncomingMessage, registryName: string, requestId: string) => Promise<Answer>;
+  readonly answerWebhook: (exchange: GraphqlExchange, registryName: string) => Promise<Answer>;
   readonly admission: Admission;
   readonly crossOrigin: CrossOrigin;
   /** Said to who comes by https, names and values by turns. */
@@ -51,6 +51,9 @@ export interface RouteOptions extends Readiness {
   /** null: nothing is traced. */
   readonly tracing: Tracing | null;
 }
+
+/** The document, the entry that it is of, and a call for each and for the digest. */
+const CONTENT_COST = 5;
 
 // A host name or address, and a port.
 const HOST = /^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
@@ -127,12 +130,15 @@ function listPageHeaders(request: IncomingMessage, { crossOrigin, httpsHeaders }
 async function route(exchange: GraphqlExchange, path: string, options: RouteOptions): Promise<Answer> {
   const { request, requestId } = exchange;
   if (path === '/healthz') return whenRead(request, () => answerStatus(200, 'ok'));
-  if (path.startsWith('/webhooks/')) return options.answerWebhook(request, path.slice('/webhooks/'.length), requestId);
+  if (path.startsWith('/webhooks/')) return options.answerWebhook(exchange, path.slice('/webhooks/'.length));
   // Whoever is denied is told nothing of the rest, not even what there is.
   const caller = await establishCaller(exchange, options);
   if (path === '/readyz') return whenRead(request, () => answerReadiness(options));
   const { answerMetrics } = options;
-  if (path === '/metrics' && answerMetrics !== null) return whenRead(request, () => answerMetrics(caller));
+  if (path === '/metrics' && answerMetrics !== null) {
+    options.admission.admit(exchange, options.scopeOf(caller).callerKey);
+    return whenRead(request, () => answerMetrics(caller));
+  }
   if (path.startsWith('/content/')) {
     const rest = path.slice('/content/'.length);
     options.admission.admit(exchange, options.scopeOf(caller).callerKey);
@@ -140,12 +146,24 @@ async function route(exchange: GraphqlExchange, path: string, options: RouteOpti
       if (request.method === 'GET') await options.recordDownload(template, caller, requestId);
     };
     const answer = () => answerContent(rest, request.headers, options.viewFor(caller), record);
-    return whenRead(request, () => runForActor(actorOf(caller), answer));
+    return whenRead(request, () => runForActor(actorOf(caller), () => chargeContent(exchange, answer)));
   }
   return whenRead(request, async () => {
     const page = await answerExplorer(path, request.headers);
     return page ?? errorAnswer(404, 'NOT_FOUND', 'There is nothing at this path. GraphQL is at /graphql.');
   });
+}
+
+/** A document is an operation like others: it has its cost, and counts among those that a caller has executed at one time. */
+async function chargeContent({ quota }: GraphqlExchange, answer: () => Promise<Answer>): Promise<Answer> {
+  if (quota === null) return await answer();
+  quota.chargeCost(CONTENT_COST, Date.now());
+  quota.enter();
+  try {
+    return await answer();
+  } finally {
+    quota.leave();
+  }
 }
 
 async function establishCaller(exchange: GraphqlExchange, { authenticate, admission }: RouteOptions): Promise<Caller> {

@@ -184,7 +184,10 @@ class GraphqlSockets {
 
   /** Takes a place among those who have not said who they are. Throws RateLimited. */
   #wait(request: IncomingMessage): void {
-    const leave = this.#options.openSockets.enter(`waiting ${request.socket.remoteAddress}`, 'WebSockets');
+    const leave = this.#options.openSockets.enter(
+      `waiting ${this.#options.admission.keyOf(request, null)}`,
+      'WebSockets',
+    );
     this.#unknown += 1;
     let isWaiting = true;
     const stopWaiting = () => {

@@ -2,19 +2,23 @@
  * /webhooks/{registry}: a registry says that something of it has changed. Its signature is what lets it in, no API key. Until
  * that is verified nothing is done for the request but to read and hash it.
  */
-import type { IncomingMessage } from 'node:http';
 import type { Logger } from 'pino';
 import { checkValue } from '../../resolvers/arguments.ts';
-import { type UsedSignatures, WebhookVerifier } from '../access/webhook-signature.ts';
+import { type SignatureVerdict, type UsedSignatures, WebhookVerifier } from '../access/webhook-signature.ts';
 import type { RegistryConfig } from '../config/config.ts';
 import { ANONYMOUS_ACTOR, type AuditTrail, actorOfRegistry } from '../domain/audit.ts';
 import { BadUserInput } from '../domain/errors.ts';
+import type { Admission } from './admission.ts';
+import type { GraphqlExchange } from './graphql-endpoint.ts';
 import { parseJsonBody, readBody } from './request-body.ts';
 import { RequestError } from './request-error.ts';
 import { type Answer, errorAnswer, JSON_TYPE } from './responses.ts';
 
 export interface WebhookEndpointOptions {
   readonly registries: readonly Pick<RegistryConfig, 'name' | 'access' | 'webhook'>[];
+  /** Whether whoever proves nothing may see the registries that are not restricted. */
+  readonly servesAnonymous: boolean;
+  readonly admission: Pick<Admission, 'admit'>;
   /** Forgets what may be from before the change; gives how many kept answers that were. */
   readonly noteTemplateChange: (registryName: string, name: string) => Promise<number>;
   readonly audit: AuditTrail;
@@ -25,6 +29,8 @@ export interface WebhookEndpointOptions {
 
 /** An announcement has three short members. */
 const MAX_BODY_BYTES = 64 * 1024;
+/** A registry's name has 63 characters at most; what was sent in its place need not fill the log. */
+const MAX_LOGGED_LENGTH = 100;
 const SIGNATURE_HEADER = 'x-marketplace-signature';
 /** The one event of the protocol (contract, 4). */
 const TEMPLATE_CHANGED = 'template.changed';
@@ -34,21 +40,35 @@ const CROWDED_RETRY_SECONDS = 60;
 /**
  * Makes the endpoint; it is given the request and what stands behind "/webhooks/". 202: nothing from before the change is
  * given out any more. A registry without a secret is none. One that not everybody may see is none to whoever does not sign
- * for it (contract, 5.11).
+ * for it (contract, 5.11). Throws RateLimited for an address that has sent too many that were none.
  */
 export function createWebhookEndpoint({
   registries,
+  servesAnonymous,
+  admission,
   noteTemplateChange,
   audit,
   log,
   usedSignatures,
-}: WebhookEndpointOptions): (request: IncomingMessage, registryName: string, requestId: string) => Promise<Answer> {
-  const open = new Set(registries.filter(({ access }) => access === null).map(({ name }) => name));
+}: WebhookEndpointOptions): (exchange: GraphqlExchange, registryName: string) => Promise<Answer> {
+  const open = new Set(
+    servesAnonymous ? registries.filter(({ access }) => access === null).map(({ name }) => name) : [],
+  );
   const secrets = new Map(
     registries.flatMap(({ name, webhook }) => (webhook === null ? [] : [[name, webhook.secret]])),
   );
   const verifier = new WebhookVerifier({ secrets, used: usedSignatures });
-  return async (request, registryName, requestId) => {
+  /** Refused ones count against their address; over its limit they have no line in the log and no event any more. */
+  const noteRefusal = async (exchange: GraphqlExchange, registryName: string, verdict: SignatureVerdict) => {
+    const { requestId } = exchange;
+    if (verdict !== 'CROWDED') admission.admit(exchange, null);
+    log.info({ registry: registryName.slice(0, MAX_LOGGED_LENGTH), verdict }, 'a webhook was refused');
+    // Of a name that is none as well: who waits for the record to be written could tell the two apart by the time it takes.
+    const about = secrets.has(registryName) ? registryName : null;
+    await audit.deny({ registryName: about, detail: `webhook ${verdict}` }, { actor: ANONYMOUS_ACTOR, requestId });
+  };
+  return async (exchange, registryName) => {
+    const { request, requestId } = exchange;
     if (request.method !== 'POST') {
       return errorAnswer(405, 'METHOD_NOT_ALLOWED', 'A webhook must be sent by POST.', { Allow: 'POST' });
     }
@@ -56,10 +76,7 @@ export function createWebhookEndpoint({
       const body = await readBody(request, MAX_BODY_BYTES);
       const header = request.headers[SIGNATURE_HEADER];
       const verdict = verifier.verify(registryName, Array.isArray(header) ? header.join() : header, body);
-      if (verdict !== 'VERIFIED' && verdict !== 'UNKNOWN') {
-        log.info({ registry: registryName, verdict }, 'a webhook was refused');
-        await audit.deny({ registryName, detail: `webhook ${verdict}` }, { actor: ANONYMOUS_ACTOR, requestId });
-      }
+      if (verdict !== 'VERIFIED') await noteRefusal(exchange, registryName, verdict);
       switch (verdict) {
         case 'VERIFIED': {
           const { name, version } = readChanged(parseJsonBody(body));
@@ -106,7 +123,7 @@ function readChanged(announced: unknown): { readonly name: string; readonly vers
   if (version !== undefined && version !== null && typeof version !== 'string') {
     throw new BadUserInput('version', '"version" must be text.');
   }
-  return { name: checkValue('name', name), version: version ?? null };
+  return { name: checkValue('name', name), version: version == null ? null : checkValue('version', version) };
 }
 
 function answerUnknown(): Answer {

@@ -110,7 +110,9 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
     promise: 'judges the tokens of an issuer, and asks nobody but that one',
     may: [
       ...['src/access/', 'src/domain/', 'src/config/config.ts'],
-      ...['node:crypto', 'jose', 'lru-cache', 'undici', 'zod'],
+      // Where the keys are is told by somebody outside, as are the registries' redirects.
+      'datasources/http/local-addresses.ts',
+      ...['node:crypto', 'node:net', 'jose', 'lru-cache', 'undici', 'zod'],
     ],
   },
   {

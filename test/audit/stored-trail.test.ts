@@ -181,6 +181,36 @@ describe.each<DatabaseKind>(['sqlite', 'postgres'])('the audit trail in %s', (ki
     expect(seen).toEqual(['t-10', 't-8', 't-6', 't-4', 't-2', 't-0']);
   });
 
+  promise('shows no gap and no name to who may not see a registry', async () => {
+    await using database = await createDatabase(kind, postgres);
+    const trail = openTrail(await database.open());
+    const append = (registryName: string | null) =>
+      trail.append({ action: 'content.download', registryName, outcome: 'SUCCEEDED' }, ORIGIN);
+    await append('hidden');
+    for (const name of ['open', 'hidden', 'hidden', 'open', null, 'hidden', 'open']) await append(name);
+    await trail.noteConfiguration('f', [
+      'added: hidden, open',
+      'removed: gone',
+      'changed: hidden',
+      'other parts: auth',
+    ]);
+    const read = (criteria: Partial<AuditCriteria>, names: readonly string[]) =>
+      trail.read({ ...ALL, ...criteria }, { first: 100, after: null }, names);
+    const { events } = await read({}, ['open']);
+    expect(events).toHaveLength(5);
+    const hashes = [...events.map(({ hash }) => hash), '0'.repeat(64)];
+    expect(events.map(({ previousHash }) => previousHash)).toEqual(hashes.slice(1));
+    expect(events[0]?.detail).toBe('fingerprint f; added: open; other parts: auth');
+    const ofOpen = await read({ registryName: 'open' }, ['open']);
+    expect(ofOpen.events.map(({ previousHash }) => previousHash)).toEqual([2, 4, 5].map((at) => hashes[at]));
+    // Who sees them all sees the chain as it is.
+    const whole = await read({}, ['open', 'hidden']);
+    expect(whole.events.slice(1).map(({ hash }) => hash)).toEqual(
+      whole.events.slice(0, -1).map(({ previousHash }) => previousHash),
+    );
+    expect(whole.events[0]?.detail).toBe('fingerprint f; added: hidden, open; changed: hidden; other parts: auth');
+  });
+
   promise('finds what fits every criterion, and counts it', async () => {
     await using database = await createDatabase(kind, postgres);
     const storage = await database.open();

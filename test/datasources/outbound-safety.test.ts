@@ -294,6 +294,29 @@ describe('a name that somebody asks for', () => {
   });
 });
 
+describe('a name that leads to another place when its path is decoded', () => {
+  it.each([
+    ...['../../admin', '%2e%2e%2fadmin', '..%2f..%2fadmin', '%252e%252e%252fadmin', '..\\..\\admin', 'a/../../../b'],
+    ...['a/..', 'a/./b', 'a\\.', '\u2025/admin', '．．/admin', '..／admin', '../\u202e'],
+  ])('is never asked for, nor told by a registry to be asked for: %j', async (name) => {
+    await using speaker = await startSpeaker('{}');
+    const options = { deadlineMs: performance.now() + 2_000 };
+    expect((await speaker.source.fetchTemplate(name, null, options)).value).toBeNull();
+    expect((await speaker.source.fetchVersions(name, options)).value).toBeNull();
+    expect((await speaker.source.fetchContent(name, '1', options)).value).toBeNull();
+    expect(speaker.paths).toEqual([]);
+  });
+
+  it.each(['..a/b', 'a.../b', 'r-4.2', 'a/.hidden', 'a..b/c..', 'org/名前'])(
+    'is not one that has dots: %j',
+    async (name) => {
+      await using speaker = await startSpeaker('{}');
+      await speaker.source.fetchTemplate(name, null, { deadlineMs: performance.now() + 2_000 }).catch(() => null);
+      expect(speaker.paths).toHaveLength(1);
+    },
+  );
+});
+
 describe('credentials', () => {
   it.each(['token\r\nX-Evil: 1', 'token\nX-Evil: 1', 'tok\u0000en'])(
     'that would break a header send nothing: %j',

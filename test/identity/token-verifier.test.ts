@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IdentityUnavailable, Unauthenticated } from '../../src/access/errors.ts';
 import { parseConfigObject } from '../../src/config/load.ts';
+import { createJsonFetcher } from '../../src/identity/fetch-json.ts';
 import { type OpenTokenVerifier, openTokenVerifier } from '../../src/identity/token-verifier.ts';
 import { startTokenIssuer, type TokenIssuer } from '../helpers/token-issuer.ts';
 
@@ -40,6 +41,7 @@ function open(jwt: Record<string, unknown> = {}, keepsTokens = false) {
 }
 
 const digestOf = (token: string) => createHash('sha256').update(token).digest('hex');
+const portOf = (one: TokenIssuer) => new URL(one.issuer).port;
 const keyFetches = () => issuer.requests.filter((path) => path === '/keys').length;
 
 describe('a token of the issuer', () => {
@@ -163,6 +165,58 @@ describe('the keys of the issuer', () => {
     await verify(await issuer.sign({ kid: 'second' }));
     expect(find(token)).toBeUndefined();
     await expect(verify(token)).rejects.toBeInstanceOf(Unauthenticated);
+  });
+
+  it('that the issuer withdraws end what they signed also where no other token comes', async () => {
+    const { verify, find } = open();
+    const token = await issuer.sign();
+    await verify(token);
+    issuer.removeKey('first');
+    await issuer.addKey('second');
+    nowMs += 601_000;
+    find(token);
+    await expect.poll(() => find(token)).toBeUndefined();
+  });
+
+  it.each([
+    'https://127.0.0.1/keys',
+    'https://169.254.169.254/latest/meta-data',
+    'https://10.1.2.3/keys',
+    'https://[::1]/keys',
+    'https://[::ffff:192.168.0.1]/keys',
+    'https://2130706433/keys',
+    'https://localhost/keys',
+    'https://localhost./keys',
+    'https://keys.localhost/keys',
+    'http://keys.example/keys',
+    'file:///etc/passwd',
+    'keys',
+  ])('are asked for nowhere inside where discovery says so: %s', async (uri) => {
+    await using other = await startTokenIssuer();
+    issuer.intercept = (request, response) => {
+      if (request.url === '/keys') return false;
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ issuer: issuer.issuer, jwks_uri: uri.replace('/keys', `:${portOf(other)}/keys`) }));
+      return true;
+    };
+    await expect(open().verify(await issuer.sign())).rejects.toBeInstanceOf(IdentityUnavailable);
+    expect(other.requests).toEqual([]);
+    expect(keyFetches()).toBe(0);
+    expect(JSON.stringify(warnings)).toContain('public https address');
+  });
+
+  it('are asked for at no name that leads inside, however it did when it was looked at', async () => {
+    const asked: string[] = [];
+    const fetcher = createJsonFetcher((hostname, _, callback) => {
+      asked.push(hostname);
+      callback(null, [{ address: '127.0.0.1', family: 4 }]);
+    });
+    const url = `http://keys.example:${portOf(issuer)}/keys`;
+    await expect(fetcher.fetch(url, 'TOLD')).rejects.toThrow('must lead to a public address');
+    expect(issuer.requests).toEqual([]);
+    expect(await fetcher.fetch(url, 'CONFIGURED')).toMatchObject({ keys: [{ kid: 'first' }] });
+    expect(asked).toEqual(['keys.example', 'keys.example']);
+    await fetcher.close();
   });
 
   it('that cannot be had make no one anybody: the token cannot be judged, and the issuer is asked after a pause', async () => {

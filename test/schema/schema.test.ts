@@ -107,6 +107,7 @@ describe('the schema', () => {
     const audit = ['AuditEvent.detail', 'AuditEvent.occurrences'];
     expect(added).toEqual([
       ...audit,
+      'InvalidateCachePayload.replicasTold',
       'Gateway.sharing',
       'Gateway.database',
       ...states,

@@ -85,6 +85,29 @@ describe('requests in a minute', () => {
   });
 });
 
+describe('requests that are no operations', () => {
+  it('count as well: documents by their cost, metrics, and webhooks that nobody signed', async () => {
+    await using served = await serve({ limits: { requestsPerMinute: 6, cost: 10, costPerMinute: 10 } });
+    const content = (id: string) =>
+      fetch(`${served.origin}/content/official/official-00/1.0.0`, { headers: { 'x-api-key': `key-of-${id}` } });
+    for (const status of [200, 200]) expect((await content('ada')).status).toBe(status);
+    served.forgetArrivals();
+    expect((await content('ada')).status).toBe(429);
+    expect(served.countArrivals()).toBe(0);
+    const metrics = () => fetch(`${served.origin}/metrics`, { headers: { 'x-api-key': 'key-of-bob' } });
+    for (const status of [200, 200, 200, 200, 200, 200, 429]) expect((await metrics()).status).toBe(status);
+    const announce = (name: string) => fetch(`${served.origin}/webhooks/${name}`, { method: 'POST', body: '{}' });
+    for (let index = 0; index < 6; index += 1) expect((await announce(`none-${index}`)).status).toBe(404);
+    const before = served.logLines.length;
+    for (const name of ['none', 'official']) {
+      const refused = await announce(name);
+      expect(refused.status).toBe(429);
+      expect(refused.headers.get('ratelimit-remaining')).toBe('0');
+    }
+    expect(served.logLines.slice(before)).toEqual([]);
+  });
+});
+
 describe('cost', () => {
   it('is charged before a registry is called, and over the budget of a minute nobody is', async () => {
     await using served = await serve({
@@ -142,6 +165,29 @@ describe('cost', () => {
 });
 
 describe('operations at one time', () => {
+  it('are those over sockets and streams too', async () => {
+    await using served = await serve({ limits: { concurrent: 1, subscriptions: 20 } });
+    using socket = createWsClient(served.origin, { 'x-api-key': 'key-of-ada' });
+    using events = createSseClient(served.origin, { 'x-api-key': 'key-of-ada' });
+    const codes = await Promise.all(
+      Array.from({ length: 12 }, async (_, index) => {
+        const query = SEARCH.replace('template', `words ${index}`);
+        const operation = (index % 2 === 0 ? socket : events).iterate(query);
+        try {
+          const { value } = await operation.next();
+          return value?.errors?.[0]?.extensions?.code ?? null;
+        } catch (errors) {
+          // A stream is refused before it begins, by its status.
+          return /RATE_LIMITED|429/.test(JSON.stringify(errors) + String(errors)) ? 'RATE_LIMITED' : errors;
+        }
+      }),
+    );
+    expect([...new Set(codes)].sort()).toEqual(['RATE_LIMITED', null]);
+    for (const client of [socket, events]) {
+      expect((await client.iterate(SEARCH).next()).value).toMatchObject({ data: {} });
+    }
+  });
+
   it('are bounded for each caller, and those over it are refused at once', async () => {
     await using served = await serve({ limits: { concurrent: 2 } });
     const queries = Array.from({ length: 12 }, (_, index) => SEARCH.replace('template', `words ${index}`));

@@ -1,7 +1,9 @@
+import { hash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startPostgres, type TestPostgres } from '../helpers/postgres.ts';
 import { serveRegistries, wireTemplates } from './serve-registries.ts';
 
+const ADMIN_KEY = 'key-of-an-admin';
 let postgres: TestPostgres | null = null;
 beforeAll(async () => {
   postgres = await startPostgres();
@@ -16,6 +18,7 @@ describe('while the database is down', () => {
     if (database === null || process.env.DATABASE_URL_TEST) return skip();
     await using served = await serveRegistries({
       catalogs: { open: wireTemplates('open', 3) },
+      auth: { apiKeys: [{ id: 'root', sha256: hash('sha256', ADMIN_KEY, 'hex'), roles: ['admin'] }] },
       environment: { DATABASE_URL: await database.createDatabase() },
     });
     const fetchContent = () => fetch(`${served.origin}/content/open/open-01/1.0.0`);
@@ -24,9 +27,17 @@ describe('while the database is down', () => {
     const measure = async () =>
       /^marketplace_database_up .*$/m.exec(await (await fetch(`${served.origin}/metrics`)).text())?.[0];
     expect(await stateOf()).toMatchObject({ gateway: { database: { state: 'UP' } } });
+    const invalidate = () =>
+      served.ask('mutation { invalidateCache(input: {}) { removed } }', {}, { 'x-api-key': ADMIN_KEY });
+    expect((await invalidate()).errors).toEqual([]);
+    await served.ask('{ search { partial nodes { name } } }');
     await database.stop();
+    // The very first that has to be on record is refused before it is done: what was kept is kept.
+    expect((await invalidate()).errors[0]?.extensions.code).toBe('AUDIT_UNAVAILABLE');
+    served.forgetArrivals();
     const search = await served.ask('{ search { partial nodes { name } } }');
     expect(search).toMatchObject({ errors: [], data: { search: { partial: false } } });
+    expect(served.registries[0]?.requests.filter((request) => JSON.stringify(request).includes('/search'))).toEqual([]);
     expect((await served.ask('{ template(name: "open-01") { name } }')).errors).toEqual([]);
     const refused = await fetchContent();
     expect([refused.status, await refused.json()]).toMatchObject([503, { error: { code: 'AUDIT_UNAVAILABLE' } }]);

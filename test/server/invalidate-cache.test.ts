@@ -1,6 +1,10 @@
 /** The mutation that forgets what is kept. */
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { createServerState } from '../../src/server/server-state.ts';
+import { HeldTrail } from '../helpers/held-trail.ts';
+import { createFixtureView } from './fixture-view.ts';
+import { serveFixture } from './serve-fixture.ts';
 import { serveRegistries, wireTemplates } from './serve-registries.ts';
 
 const KEYS = { admin: 'a key of the administrator', reader: 'a key of a reader' };
@@ -151,5 +155,29 @@ describe('invalidateCache', () => {
       name,
     }));
     expect(data).toEqual({ __schema: { mutationType: { fields } } });
+  });
+});
+
+describe('invalidateCache of one process among several', () => {
+  it('says whether the others were told, and the trail too', async () => {
+    const audit = new HeldTrail();
+    let untoldInvalidations = 0;
+    const sharing = () => ({ state: 'DOWN', sinceMs: 0, replicas: 2, untoldInvalidations }) as const;
+    const state = { ...createServerState(sharing), isReady: true };
+    const auth = { apiKeys: [{ id: 'root', sha256: toHash('key-of-root'), roles: ['admin'] }] };
+    await using served = await serveFixture({
+      ...{ state, audit, document: { auth } },
+      viewFor: () => createFixtureView({ invalidateCache: async () => 3 }),
+    });
+    const query = 'mutation { invalidateCache(input: { layer: SEARCH }) { removed replicasTold } }';
+    for (const untold of [0, 2]) {
+      untoldInvalidations = untold;
+      const { data } = await served.ask(query, {}, { 'x-api-key': 'key-of-root' });
+      expect(data).toEqual({ invalidateCache: { removed: 3, replicasTold: untold === 0 } });
+    }
+    expect(audit.entries.map(({ detail }) => detail)).toEqual([
+      'layer SEARCH',
+      'layer SEARCH, not told to all processes',
+    ]);
   });
 });

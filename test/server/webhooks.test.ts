@@ -231,6 +231,10 @@ describe("a webhook that is not a registry's own word", () => {
         ['with an empty name', '{"event":"template.changed","name":""}'],
         ['with a control character in the name', '{"event":"template.changed","name":"t\\u0000ml"}'],
         ['with a name that is too long', `{"event":"template.changed","name":"${'x'.repeat(501)}"}`],
+        [
+          'with a version that is too long',
+          `{"event":"template.changed","name":"t-ml","version":"${'x'.repeat(501)}"}`,
+        ],
         ['with a version that is a number', '{"event":"template.changed","name":"t-ml","version":2}'],
       ] as const
     ).map(([what, body]): [string, string, string, string, number] => [
@@ -311,12 +315,18 @@ describe('who may not see a registry', () => {
       return { status, text };
     };
     expect(await ask('one')).toEqual(await ask('nobody'));
+    // Both are on record, and so take as long.
+    const refusals = served.logLines.filter(({ msg }) => msg === 'a webhook was refused');
+    expect(refusals.map(({ registry, verdict }) => [registry, verdict])).toEqual([
+      ['one', 'FORGED'],
+      ['nobody', 'UNKNOWN'],
+    ]);
     expect(await announceChange(served.origin, 'one', SECRET, 't-ml')).toBe(202);
   });
 });
 
 describe('a gateway that denies anonymous callers', () => {
-  it('takes the signature for the credential of a webhook', async () => {
+  it('takes the signature for the credential of a webhook, and tells nobody else which registries there are', async () => {
     await using one = await startFaultyRegistry({ rows: CATALOG });
     await using served = await serveRegistries({
       catalogs: {},
@@ -324,6 +334,10 @@ describe('a gateway that denies anonymous callers', () => {
       auth: { anonymous: 'deny' },
     });
     expect(await announceChange(served.origin, 'one', SECRET, 't-ml')).toBe(202);
-    expect((await sendWebhook(served.origin, 'one', BODY, null)).status).toBe(401);
+    const refused = await Promise.all(['one', 'none'].map((name) => sendWebhook(served.origin, name, BODY, null)));
+    expect(refused.map(({ status, text }) => [status, text])).toEqual([
+      [404, refused[0]?.text],
+      [404, refused[0]?.text],
+    ]);
   });
 });

@@ -17,6 +17,7 @@ const ANY_CONTROL = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
 const ANY_UNSEEN = /[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2060-\u2064\u3164\ufeff\uffa0]/;
 const DATE_TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))?$/i;
 
+/** An object; null for a list and everything else. */
 export function readObject(value: unknown): WireObject | null {
   return isWireObject(value) ? value : null;
 }
@@ -25,6 +26,7 @@ function isWireObject(value: unknown): value is WireObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** A list, cut at the length; empty where it is none. */
 export function readList(value: unknown, maxLength = MAX_LIST_LENGTH): readonly unknown[] {
   if (!Array.isArray(value)) return [];
   return value.length > maxLength ? value.slice(0, maxLength) : value;
@@ -85,6 +87,7 @@ export function readLines(value: unknown, maxLength = 200): readonly string[] {
   return lines.length < 2 ? lines : [...new Set(lines)];
 }
 
+/** `true` or `false`, and nothing that passes for one. */
 export function readFlag(value: unknown): boolean | null {
   return typeof value === 'boolean' ? value : null;
 }

@@ -12,10 +12,12 @@ export type NodeKey =
 /** Longest id that is looked at: three values of the longest that a registry may send fit well within it. */
 const MAX_ID_LENGTH = 4096;
 
+/** The id of one version of a template at a registry. */
 export function encodeTemplateId(registryName: string, name: string, version: string): string {
   return Buffer.from(JSON.stringify(['T', registryName, name, version])).toString('base64url');
 }
 
+/** The id of a registry. */
 export function encodeRegistryId(name: string): string {
   return Buffer.from(JSON.stringify(['R', name])).toString('base64url');
 }

@@ -25,6 +25,8 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     askedToStopMs ??= performance.now();
   });
 }
+// Whoever read what is printed may leave before its end (`marketplace audit export | head`): nobody wants the rest.
+process.stdout.on('error', () => stop());
 const { runProgram } = await import('./cli/program.ts');
 
 const host: Host = {

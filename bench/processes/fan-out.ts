@@ -3,11 +3,12 @@
  * checks, no limits. The bare side is made of it, and so are those peers that bring no HTTP client of their own.
  */
 import { type Dispatcher, Pool } from 'undici';
-import { compileQuery, type ScoredText, scoreText } from '../../src/federation/relevance.ts';
+import type { RowText } from '../../src/domain/template.ts';
+import { compileQuery, scoreText } from '../../src/federation/relevance.ts';
 import { PAGE_SIZE } from '../job.ts';
 
 /** A template as far as the job reads it. */
-export interface WireRow extends Omit<ScoredText, 'title'> {
+export interface WireRow extends Omit<RowText, 'title'> {
   readonly version: string;
   readonly title: string;
   readonly author: string;

@@ -234,6 +234,7 @@ function readLaunchMinutes(value: unknown): number | null {
   return minutes === null ? null : Math.ceil(minutes);
 }
 
+/** What `read` makes of each entry of a list, without those that it makes null of. */
 export function readEach<T>(value: unknown, read: (entry: unknown) => T | null): readonly T[] {
   return readList(value)
     .map(read)

@@ -91,6 +91,7 @@ async function writeEnds(db: Database, signer: ChainSigner, ends: ChainEnds): Pr
     .execute();
 }
 
+/** The row that says where the chain begins and ends. Throws what the database throws. */
 export function readChain(db: Database): Promise<AuditChainRow> {
   return db.selectFrom('audit_chain').selectAll().where('id', '=', 1).executeTakeFirstOrThrow();
 }
@@ -135,6 +136,7 @@ function toRow(event: AuditEvent): AuditEventRow {
   };
 }
 
+/** An event as the domain has it. */
 export function fromRow(row: AuditEventRow): AuditEvent {
   return {
     sequence: row.sequence,

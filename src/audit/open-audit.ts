@@ -39,6 +39,7 @@ export async function openAudit(config: Config, log: StorageLog): Promise<Opened
   }
 }
 
+/** What of the configuration the trail goes by. */
 export function trailSettingsOf({ server, audit }: Pick<Config, 'server' | 'audit'>): TrailSettings {
   return { secrets: server.secrets, retentionMs: audit.retention };
 }

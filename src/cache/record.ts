@@ -25,6 +25,7 @@ export interface RecordLabel extends StoredForm {
   readonly hasBody: boolean;
 }
 
+/** Writes a record: the label as JSON behind a checksum over both, and the body as it is. */
 export function encodeRecord(label: RecordLabel, body: Uint8Array): StoredRecord {
   const { rows, ...plain } = label;
   const names = rows === null ? null : Buffer.from(rows.names.buffer, rows.names.byteOffset, rows.names.byteLength);

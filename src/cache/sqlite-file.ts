@@ -21,6 +21,7 @@ export function sqliteCodeOf(error: unknown): number | null {
   return error.errcode & 0xff;
 }
 
+/** Whether the error says that the file is damaged, or no database. */
 export function isDamage(error: unknown): boolean {
   const code = sqliteCodeOf(error);
   return code === SQLITE.CORRUPT || code === SQLITE.NOTADB;
@@ -76,6 +77,7 @@ function openVersion(path: string, version: number, schema: string): DatabaseSyn
   }
 }
 
+/** A number that SQLite says of the database; 0 where it says none. */
 export function readPragma(database: DatabaseSync, name: string): number {
   const value = database.prepare(`PRAGMA ${name}`).get()?.[name];
   return typeof value === 'number' ? value : 0;

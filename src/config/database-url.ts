@@ -8,6 +8,7 @@ export const IN_MEMORY = { kind: 'sqlite', path: ':memory:' } as const satisfies
 /** In the data directory. */
 const DATABASE_FILE = 'marketplace.sqlite';
 
+/** Where everything is kept that must outlive the process, when `DATABASE_URL` does not say. */
 export function defaultStorage(dataDirectory: string): StorageLocation {
   return { kind: 'sqlite', path: join(dataDirectory, DATABASE_FILE) };
 }

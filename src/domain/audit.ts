@@ -12,7 +12,6 @@ type AuditAction =
   | 'circuit.reset'
   | 'template.publish'
   | 'installation.report'
-  | 'policy.decide'
   // The bytes of a template's document were given out.
   | 'content.download'
   // A registry said by its webhook that a template has changed.

@@ -127,7 +127,7 @@ export interface CategoryCount {
   readonly count: number | null;
 }
 
-/** The text of a row that relevance is judged by. */
+/** The text of a row that relevance is judged by. Its lists are read up to a bound, its strings are cut. */
 export interface RowText {
   readonly name: string;
   readonly title: string | null;

@@ -15,6 +15,7 @@
  * things wants them together. `name` is the share of the name that the query accounts for, which ranks "samtools" before
  * "samtools/view"; `phrase` is the share of neighbouring terms that stand side by side in the text too.
  */
+import type { RowText } from '../domain/template.ts';
 import { specificityOf } from './relevance-words.ts';
 import { buildTrie, createHits, type Pattern, scanTerms, type TermHits, type TermTrie } from './term-scan.ts';
 import {
@@ -26,17 +27,6 @@ import {
   shareOfBeginning,
   splitTokens,
 } from './text.ts';
-
-/** The text of a row that takes part. Its lists are read up to a bound, its strings are cut. */
-export interface ScoredText {
-  readonly name: string;
-  readonly title: string | null;
-  readonly description: string | null;
-  readonly keywords: readonly string[];
-  readonly tags: readonly string[];
-  readonly category: string | null;
-  readonly domain: string | null;
-}
 
 /** A query made ready for any number of rows. */
 export interface CompiledQuery {
@@ -125,7 +115,7 @@ export function compileQuery(query: string): CompiledQuery {
 }
 
 /** Scores one row: an integer from 0 (nothing in common, or an empty query) to 65535 (the name is the query). */
-export function scoreText(query: CompiledQuery, row: ScoredText): number {
+export function scoreText(query: CompiledQuery, row: RowText): number {
   if (query.weights.length === 0) return 0;
   const { hits, text } = query;
   query.sums.fill(0);

@@ -55,6 +55,7 @@ export interface TermHits {
   coveredUnits: number;
 }
 
+/** Counts for so many terms, all 0. */
 export function createHits(termCount: number): TermHits {
   return {
     counts: new Uint16Array(termCount),

@@ -59,6 +59,7 @@ export function invalidToken(): Unauthenticated {
   );
 }
 
+/** The refusal of a token that was valid once. */
 export function expiredToken(): Unauthenticated {
   return new Unauthenticated('The token must be valid now; what was given has expired. Sign in again.', 'EXPIRED');
 }

@@ -19,6 +19,7 @@ export interface KnownDocument {
 /** Gives a document by its text. Throws what `checkDocument` throws. */
 export type KnowDocument = (text: string) => KnownDocument;
 
+/** Remembers what is known of the documents that were asked for last. `checkDocument` throws for those that are refused. */
 export function createKnownDocuments(
   schema: GraphQLSchema,
   checkDocument: (text: string) => DocumentFacts,

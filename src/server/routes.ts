@@ -174,16 +174,19 @@ async function establishCaller(exchange: GraphqlExchange, { authenticate, admiss
   }
 }
 
+/** Answers GET and HEAD, and refuses every other method (405). */
 export async function whenRead(request: IncomingMessage, answer: () => Answer | Promise<Answer>): Promise<Answer> {
   if (request.method === 'GET' || request.method === 'HEAD') return answer();
   return errorAnswer(405, 'METHOD_NOT_ALLOWED', 'This path can only be read.', { Allow: 'GET, HEAD' });
 }
 
+/** 200 while requests should be sent here; 503 with the reason otherwise. */
 export function answerReadiness({ isReady, isDraining }: Readiness): Answer {
   if (isDraining()) return answerStatus(503, 'draining');
   return isReady() ? answerStatus(200, 'ready') : answerStatus(503, 'starting');
 }
 
+/** A status with its word as JSON. */
 export function answerStatus(status: number, word: string): Answer {
   return { status, contentType: JSON_TYPE, body: `${JSON.stringify({ status: word })}\n` };
 }

@@ -11,6 +11,7 @@ import {
 } from 'kysely';
 import type { SqliteConnection } from './sqlite-session.ts';
 
+/** What kysely needs to speak to the one connection of an SQLite file. */
 export function createSqliteDialect(connection: SqliteConnection): Dialect {
   return {
     createAdapter: () => new TransactionalSqliteAdapter(),

@@ -198,6 +198,17 @@ describe('marketplace', () => {
     expect(errorText()).toContain(message);
   });
 
+  it('ends without a word when whoever reads what it prints has left', async () => {
+    const environment = { MARKETPLACE_DATA: join(folder, 'read-in-part') };
+    const gateway = start([], environment);
+    await gateway.firstLine;
+    gateway.child.kill('SIGTERM');
+    await gateway.exitCode;
+    const { child, exitCode, errorText } = start(['audit', 'export'], environment);
+    child.stdout?.destroy();
+    expect([await exitCode, errorText()]).toEqual([0, '']);
+  });
+
   it('tells its version and its commands', async () => {
     const version = start(['--version']);
     expect(await version.firstLine).toMatch(/^\d+\.\d+\.\d+$/);

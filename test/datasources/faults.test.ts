@@ -1,31 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { RegistryErrorType } from '../../src/domain/errors.ts';
+import { FAULT_OUTCOMES } from '../helpers/fault-outcomes.ts';
 import { FAULT_MODES, type FaultMode } from '../helpers/faulty-registry.ts';
 import { createTestAuthority } from '../helpers/faulty-registry-certificates.ts';
 import { failureOf, makeRows, openFaultySource } from '../helpers/faulty-registry-source.ts';
-
-/** What each fault is, and whether an old answer may stand in for it. */
-const EXPECTED: Readonly<Record<string, { readonly type: RegistryErrorType; readonly stale: boolean }>> = {
-  refused: { type: 'CONNECTION', stale: true },
-  reset: { type: 'CONNECTION', stale: true },
-  hang: { type: 'TIMEOUT', stale: true },
-  drip: { type: 'TIMEOUT', stale: true },
-  html: { type: 'PROTOCOL', stale: true },
-  truncated: { type: 'PROTOCOL', stale: true },
-  'wrong-shape': { type: 'PROTOCOL', stale: true },
-  'empty-with-error': { type: 'PROTOCOL', stale: true },
-  'not-json': { type: 'PROTOCOL', stale: true },
-  'gzip-bomb': { type: 'PROTOCOL', stale: true },
-  endless: { type: 'PROTOCOL', stale: true },
-  'redirect-elsewhere': { type: 'PROTOCOL', stale: true },
-  'status 401': { type: 'AUTHENTICATION', stale: false },
-  'status 403': { type: 'AUTHORIZATION', stale: false },
-  'status 404': { type: 'NOT_FOUND', stale: false },
-  'status 429': { type: 'RATE_LIMIT', stale: true },
-  'status 500': { type: 'SERVER', stale: true },
-  'status 502': { type: 'SERVER', stale: true },
-  'status 503': { type: 'SERVER', stale: true },
-};
 
 /** No bound of time but the attempt's own, which is short enough for a test. */
 const CONFIG = { timeouts: { search: 400, template: 400 }, cache: { search: 0 } } as const;
@@ -39,7 +16,7 @@ const CASES = FAULT_MODES.filter((mode) => mode !== 'bad-rows').map((mode) => [n
 
 describe('a fault of a registry is told as what it is', () => {
   it('has an expectation for every fault there is', () => {
-    expect(CASES.map(([name]) => name).sort()).toEqual(Object.keys(EXPECTED).sort());
+    expect(CASES.map(([name]) => name).sort()).toEqual(Object.keys(FAULT_OUTCOMES).sort());
   });
 
   it.each(CASES)('%s, with nothing in the cache', async (name, mode) => {
@@ -47,7 +24,7 @@ describe('a fault of a registry is told as what it is', () => {
     await faulty.registry.setMode(mode);
     for (const offset of [0, 50]) {
       const failure = await failureOf(faulty.search({ offset }));
-      if (offset === 0 || mode === 'refused') expect(failure.type).toBe(EXPECTED[name]?.type);
+      if (offset === 0 || mode === 'refused') expect(failure.type).toBe(FAULT_OUTCOMES[name]?.type);
       expect(failure.registryName).toBe('faulty');
     }
   });
@@ -58,13 +35,13 @@ describe('a fault of a registry is told as what it is', () => {
     await faulty.registry.setMode(mode);
     for (const [index, page] of pages.entries()) {
       const call = faulty.search({ offset: index * 50 });
-      if (EXPECTED[name]?.stale) {
+      if (FAULT_OUTCOMES[name]?.stale) {
         const answer = await call;
         expect(answer).toMatchObject({ cache: 'STALE', fetchedAtMs: page.fetchedAtMs });
         expect(answer.value).toEqual(page.value);
-        expect(answer.staleBecause?.type).toBe(EXPECTED[name]?.type);
+        expect(answer.staleBecause?.type).toBe(FAULT_OUTCOMES[name]?.type);
       } else {
-        expect((await failureOf(call)).type).toBe(EXPECTED[name]?.type);
+        expect((await failureOf(call)).type).toBe(FAULT_OUTCOMES[name]?.type);
       }
     }
   });
@@ -74,7 +51,7 @@ describe('a fault of a registry is told as what it is', () => {
     await faulty.registry.setMode(mode);
     const call = faulty.source.fetchTemplate('template-00001', null, { deadlineMs: performance.now() + 5_000 });
     if (name === 'status 404') expect((await call).value).toBeNull();
-    else expect((await failureOf(call)).type).toBe(EXPECTED[name]?.type);
+    else expect((await failureOf(call)).type).toBe(FAULT_OUTCOMES[name]?.type);
   });
 
   it.each(CASES)('%s, and its message holds no address and nothing of what the registry said', async (_, mode) => {

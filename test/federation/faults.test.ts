@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { RegistriesUnavailable, type RegistryErrorType } from '../../src/domain/errors.ts';
+import { RegistriesUnavailable } from '../../src/domain/errors.ts';
 import type { PageRequest, SearchRequest } from '../../src/domain/search.ts';
 import type { FederationView, RegistrySearchReport, SearchResult } from '../../src/federation/answers.ts';
+import { FAULT_OUTCOMES } from '../helpers/fault-outcomes.ts';
 import { FAULT_MODES, type FaultMode, type FaultyRegistry, startFaultyRegistry } from '../helpers/faulty-registry.ts';
 import type { RegistryConfigOverrides } from '../helpers/faulty-registry-config.ts';
 import { openFederation } from '../helpers/open-federation.ts';
@@ -10,34 +11,6 @@ import { namesOf, requestOf } from '../helpers/walks.ts';
 const TIMEOUT_MS = 300;
 /** Contract 5.5 promises 50 ms at the 99th percentile; a machine that runs other tests beside may pause for longer. */
 const LATEST_MS = TIMEOUT_MS + 50 + 150;
-
-interface Expected {
-  readonly type: RegistryErrorType;
-  /** Whether an old answer may stand in. */
-  readonly stale: boolean;
-}
-
-const EXPECTED: Readonly<Record<string, Expected>> = {
-  refused: { type: 'CONNECTION', stale: true },
-  reset: { type: 'CONNECTION', stale: true },
-  hang: { type: 'TIMEOUT', stale: true },
-  drip: { type: 'TIMEOUT', stale: true },
-  html: { type: 'PROTOCOL', stale: true },
-  truncated: { type: 'PROTOCOL', stale: true },
-  'wrong-shape': { type: 'PROTOCOL', stale: true },
-  'empty-with-error': { type: 'PROTOCOL', stale: true },
-  'not-json': { type: 'PROTOCOL', stale: true },
-  'gzip-bomb': { type: 'PROTOCOL', stale: true },
-  endless: { type: 'PROTOCOL', stale: true },
-  'redirect-elsewhere': { type: 'PROTOCOL', stale: true },
-  'status 401': { type: 'AUTHENTICATION', stale: false },
-  'status 403': { type: 'AUTHORIZATION', stale: false },
-  'status 404': { type: 'NOT_FOUND', stale: false },
-  'status 429': { type: 'RATE_LIMIT', stale: true },
-  'status 500': { type: 'SERVER', stale: true },
-  'status 502': { type: 'SERVER', stale: true },
-  'status 503': { type: 'SERVER', stale: true },
-};
 
 /** What lies in the cache when the fault sets in. An attempt may take longer than the search: the search ends it. */
 const CACHES: Readonly<Record<string, RegistryConfigOverrides>> = {
@@ -104,13 +77,13 @@ async function walkOn(view: () => FederationView, from: string | null): Promise<
 
 describe('a registry that fails', () => {
   it('has an expectation for every fault there is', () => {
-    expect(FAULTS.map(([name]) => name).sort()).toEqual(Object.keys(EXPECTED).sort());
+    expect(FAULTS.map(([name]) => name).sort()).toEqual(Object.keys(FAULT_OUTCOMES).sort());
   });
 
   it.each(CASES)(
     '%s, %s, on the %s page: costs only its own rows, in time, and they come when it answers again',
     async (name, cache, page, mode) => {
-      const expected = EXPECTED[name];
+      const expected = FAULT_OUTCOMES[name];
       if (expected === undefined) throw new Error('every fault has an expectation');
       await using gateway = await openFederation(
         servers,

@@ -5,10 +5,11 @@
 import MiniSearch from 'minisearch';
 import { readTemplate, type Template } from '../../registry/template.ts';
 import { TextIndex } from '../../registry/text-index.ts';
-import { compileQuery, type ScoredText, scoreText } from '../../src/federation/relevance.ts';
+import type { RowText } from '../../src/domain/template.ts';
+import { compileQuery, scoreText } from '../../src/federation/relevance.ts';
 import { createRandom } from '../helpers/random.ts';
 
-export interface Entry extends ScoredText {
+export interface Entry extends RowText {
   readonly id: number;
 }
 

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compileQuery, EXACT_NAME_SCORE, type ScoredText, scoreText } from '../../src/federation/relevance.ts';
+import type { RowText } from '../../src/domain/template.ts';
+import { compileQuery, EXACT_NAME_SCORE, scoreText } from '../../src/federation/relevance.ts';
 
-const BLANK: ScoredText = {
+const BLANK: RowText = {
   name: 'other',
   title: null,
   description: null,
@@ -12,10 +13,10 @@ const BLANK: ScoredText = {
   domain: null,
 };
 
-const row = (members: Partial<ScoredText>): ScoredText => ({ ...BLANK, ...members });
-const score = (query: string, members: Partial<ScoredText>): number => scoreText(compileQuery(query), row(members));
+const row = (members: Partial<RowText>): RowText => ({ ...BLANK, ...members });
+const score = (query: string, members: Partial<RowText>): number => scoreText(compileQuery(query), row(members));
 
-const DESEQ: ScoredText = row({
+const DESEQ: RowText = row({
   name: 'bioconductor-deseq2',
   title: 'Differential expression with DESeq2',
   description: 'Estimates variance-mean dependence in count data from RNA-seq and tests for differential expression.',
@@ -26,7 +27,7 @@ const DESEQ: ScoredText = row({
 });
 
 const anyText = fc.oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' }), fc.lorem());
-const anyRow: fc.Arbitrary<ScoredText> = fc.record({
+const anyRow: fc.Arbitrary<RowText> = fc.record({
   name: fc.oneof(anyText, fc.constantFrom('rna-seq', 'rnaseq', 'r_seurat')),
   title: fc.option(anyText),
   description: fc.option(anyText),
@@ -120,7 +121,7 @@ describe('properties of a score', () => {
         const compiled = compileQuery(query);
         const before = scoreText(compiled, DESEQ);
         const added = ` ${words.join(' ')}`;
-        const noisier: Partial<ScoredText>[] = [
+        const noisier: Partial<RowText>[] = [
           { name: DESEQ.name + added },
           { title: DESEQ.title + added },
           { description: DESEQ.description + added },
@@ -163,7 +164,7 @@ describe('what a reader expects', () => {
     expect(score(query, { name })).toBe(EXACT_NAME_SCORE - 1);
   });
 
-  const BETTER: [promise: string, query: string, first: Partial<ScoredText>, second: Partial<ScoredText>][] = [
+  const BETTER: [promise: string, query: string, first: Partial<RowText>, second: Partial<RowText>][] = [
     ['a name before a description', 'seurat', { name: 'r-seurat' }, { description: 'works with seurat' }],
     ['every term before one term in the name', 'bam sort', { description: 'sort a bam file' }, { name: 'bam-x' }],
     ['the shorter of two names', 'samtools', { name: 'samtools-view' }, { name: 'samtools-view-to-fastq' }],
@@ -206,7 +207,7 @@ describe('bounds', () => {
     const units = ['a ', 'a', '한', '\ufdfa', 'ệ ', '\u0323\u0301', 'ß', '\u{1d400}', '数', 'İ', 'aB', '\ud800'];
     for (const unit of units) {
       const long = unit.repeat(2_000);
-      const text: ScoredText = {
+      const text: RowText = {
         ...row({ name: long, title: `${long}x`, description: long }),
         keywords: [long],
         tags: [long],

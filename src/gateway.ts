@@ -13,6 +13,7 @@ import { type Generation, openGeneration } from './live/generation.ts';
 import { joinRegistries } from './live/join-registries.ts';
 import { openLastingParts, type ServingParts } from './live/lasting-parts.ts';
 import { shareUsage } from './live/shared-usage.ts';
+import { WorkerMetrics } from './live/worker-metrics.ts';
 import { createServerState, type ServerState } from './server/server-state.ts';
 import type { ProcessUsage } from './telemetry/process-usage.ts';
 import { readScope } from './telemetry/request-scope.ts';
@@ -59,6 +60,8 @@ export interface GatewayOverrides {
   readonly readProcess?: (() => ProcessUsage) | null;
   /** Other processes of this gateway on this machine; null: there are none. */
   readonly siblings?: EventBus | null;
+  /** Stands for this process among them. */
+  readonly worker?: string;
 }
 
 /**
@@ -67,7 +70,7 @@ export interface GatewayOverrides {
  */
 export async function createGateway(
   config: Config,
-  { log, tracing = null, readProcess = null, siblings = null }: GatewayOverrides,
+  { log, tracing = null, readProcess = null, siblings = null, worker = '1' }: GatewayOverrides,
 ): Promise<Gateway> {
   const audit = await openAudit(config, log);
   const { trail } = audit;
@@ -95,7 +98,9 @@ export async function createGateway(
   };
   try {
     state.servesMetricsApart = config.server.admin !== null;
-    return new LiveGateway(await openGeneration(config, lasting, state), { ...lasting, close }, state);
+    const workers = siblings && new WorkerMetrics(siblings, worker);
+    state.gatherMetrics = workers && ((own, names) => workers.gather(own, names));
+    return new LiveGateway(await openGeneration(config, lasting, state), { ...lasting, close }, state, workers);
   } catch (error) {
     await close();
     throw error;
@@ -105,11 +110,13 @@ export async function createGateway(
 class LiveGateway implements Gateway {
   readonly #lasting: ServingParts;
   readonly #state: ServerState;
+  readonly #workers: WorkerMetrics | null;
   #current: Generation;
   /** Still have something to finish. */
   readonly #retiring = new Set<Generation>();
 
-  constructor(first: Generation, lasting: ServingParts, state: ServerState) {
+  constructor(first: Generation, lasting: ServingParts, state: ServerState, workers: WorkerMetrics | null) {
+    this.#workers = workers;
     this.#current = first;
     this.#lasting = lasting;
     this.#state = state;
@@ -175,6 +182,7 @@ class LiveGateway implements Gateway {
   }
 
   #start(generation: Generation): void {
+    this.#workers?.use((names) => generation.writeMetrics((name) => names?.has(name) ?? true));
     const { cache, log } = this.#lasting;
     // What a disk has is looked at first: it is not asked for.
     const ready = Promise.all([generation.whenTriedOnce(), cache.whenListed()]);

@@ -14,7 +14,7 @@ import { type Listener, listen } from '../server/listen.ts';
 import { createLogger, SecretMask } from '../telemetry/logger.ts';
 import { openTracing } from '../telemetry/tracing.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, type Host } from './host.ts';
-import { describeListening, openOwnChannel, runWorkers } from './workers.ts';
+import { describeListening, openOwnChannel, readWorkerId, runWorkers } from './workers.ts';
 
 /** How long what is in flight may take after a signal to stop (the contract's commands). */
 const DRAIN_MS = 10_000;
@@ -108,7 +108,7 @@ async function serveConfig(
   const warn = (message: string) => log.warn(message);
   const tracing = await openTracing({ environment: host.environment, version: packageJson.version, warn });
   const gateway = await createGateway(config, {
-    ...{ log, tracing, siblings: channel && new WorkerBus(channel) },
+    ...{ log, tracing, siblings: channel && new WorkerBus(channel), worker: readWorkerId() },
     readProcess: host.watchProcess?.() ?? null,
   });
   const reloader =

@@ -115,6 +115,11 @@ export function openOwnChannel(): WorkerChannel | null {
   return cluster.isWorker && cluster.worker !== undefined ? openChannel(cluster.worker) : null;
 }
 
+/** Stands for this process among several; no two have had the same. */
+export function readWorkerId(): string {
+  return String(cluster.worker?.id ?? 1);
+}
+
 /** What a worker sends when it answers. */
 export function describeListening(origin: string): object {
   return { marketplace: 'LISTENING', origin };

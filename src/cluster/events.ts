@@ -56,13 +56,16 @@ const eventSchema = z.discriminatedUnion('kind', [
       )
       .max(2000),
   }),
+  z.strictObject({ kind: z.literal('METRICS_WANTED'), id: text, names: texts.nullable() }),
+  z.strictObject({ kind: z.literal('METRICS'), id: text, worker: text, text }),
   z.strictObject({ kind: z.literal('PAUSE'), budget: text, durationMs: z.number().min(0).max(86_400_000) }),
 ]);
 
 /**
  * INVALIDATION: kept answers are no longer true. CIRCUIT: one process has found a registry broken, or mended. HEALTH: a check
  * has found another state than the one before it. PAUSE: a registry asked to be left alone (Retry-After). USAGE: what callers
- * have used of one process since it told the last time.
+ * have used of one process since it told the last time. METRICS_WANTED: a worker gathers the numbers of the others on its
+ * machine, of registries of these names; METRICS: a part of them.
  */
 export type ClusterEvent =
   | { readonly kind: 'INVALIDATION'; readonly invalidation: CacheInvalidation }

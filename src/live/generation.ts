@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Config } from '../config/config.ts';
 import { createHandler, type RequestHandler } from '../server/handler.ts';
+import type { WriteMetrics } from '../server/metrics-endpoint.ts';
 import type { ServerState } from '../server/server-state.ts';
 import { createMetricsPage } from '../telemetry/metrics-page.ts';
 import { type JoinedRegistries, joinRegistries } from './join-registries.ts';
@@ -35,7 +36,7 @@ export async function openGeneration(config: Config, lasting: ServingParts, stat
     const handler: RequestHandler = await createHandler({
       ...{ config, viewFor, noteTemplateChange, state, audit, version, log, writeMetrics, tracing },
     });
-    return new Generation(config, joined, handler, lasting);
+    return new Generation(config, joined, handler, writeMetrics, lasting);
   } catch (error) {
     await joined.close();
     throw error;
@@ -44,6 +45,8 @@ export async function openGeneration(config: Config, lasting: ServingParts, stat
 
 export class Generation {
   readonly config: Config;
+  /** The page of metrics of this process alone. */
+  readonly writeMetrics: WriteMetrics;
   readonly #joined: JoinedRegistries;
   readonly #handler: RequestHandler;
   readonly #forgetListener: () => void;
@@ -53,8 +56,15 @@ export class Generation {
   #isRetired = false;
   #closed: Promise<void> | null = null;
 
-  constructor(config: Config, joined: JoinedRegistries, handler: RequestHandler, { cache }: LastingParts) {
+  constructor(
+    config: Config,
+    joined: JoinedRegistries,
+    handler: RequestHandler,
+    writeMetrics: WriteMetrics,
+    { cache }: LastingParts,
+  ) {
     this.config = config;
+    this.writeMetrics = writeMetrics;
     this.#joined = joined;
     this.#handler = handler;
     this.#forgetListener = cache.onInvalidated((invalidation) => handler.invalidate(invalidation));

@@ -203,7 +203,9 @@ export async function createHandler({
         { actor: actorOf(caller), requestId },
       ),
     recordDenial,
-    answerMetrics: state.servesMetricsApart ? null : createMetricsEndpoint(config.registries, viewFor, writeMetrics),
+    answerMetrics: state.servesMetricsApart
+      ? null
+      : createMetricsEndpoint(config.registries, viewFor, writeMetrics, state.gatherMetrics),
     requests,
     ...readiness,
     log,
@@ -211,7 +213,7 @@ export async function createHandler({
   });
   return {
     handle,
-    handleAdmin: createAdminHandler({ ...readiness, writeMetrics, requests, log }),
+    handleAdmin: createAdminHandler({ ...readiness, writeMetrics, gather: state.gatherMetrics, requests, log }),
     readFinishedAnswers: () => finished,
     handleUpgrade: live.handleUpgrade,
     countSubscriptions: live.countOpen,

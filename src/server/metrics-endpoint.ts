@@ -12,9 +12,12 @@ import { internalError } from './client-errors.ts';
 import { chooseRequestId } from './request-id.ts';
 import { type Answer, type Exchange, errorAnswer, sendAnswer } from './responses.ts';
 import { answerReadiness, answerStatus, type Readiness, whenRead } from './routes.ts';
+import type { ServerState } from './server-state.ts';
 
 /** Writes the page, without what comes of registries that one may not see. */
 export type WriteMetrics = (maySee: MaySee) => string;
+
+type GatherMetrics = ServerState['gatherMetrics'];
 
 /**
  * Makes the answer on the port of everybody: for the role admin, or for all while no registry is restricted. Nobody is told of
@@ -24,17 +27,23 @@ export function createMetricsEndpoint(
   registries: readonly RegistryConfig[],
   viewFor: (caller: Caller) => FederationView,
   writeMetrics: WriteMetrics,
-): (caller: Caller) => Answer {
+  gather: GatherMetrics,
+): (caller: Caller) => Answer | Promise<Answer> {
   const isRestricted = registries.some(({ access }) => access !== null);
   return (caller) => {
     if (isRestricted) requireRole(caller, 'admin');
     const visible = new Set(viewFor(caller).registries.map(({ source }) => source.info.name));
-    return answerMetrics(writeMetrics((name) => visible.has(name)));
+    return answerMetrics(
+      writeMetrics((name) => visible.has(name)),
+      gather,
+      [...visible],
+    );
   };
 }
 
 export interface AdminHandlerOptions extends Readiness {
   readonly writeMetrics: WriteMetrics;
+  readonly gather: GatherMetrics;
   readonly requests: HttpRequests;
   readonly log: Logger;
 }
@@ -66,10 +75,14 @@ export function createAdminHandler(
   };
 }
 
-function answerAdmin(path: string, options: AdminHandlerOptions): Answer {
+function answerAdmin(path: string, options: AdminHandlerOptions): Answer | Promise<Answer> {
   switch (path) {
     case '/metrics':
-      return answerMetrics(options.writeMetrics(() => true));
+      return answerMetrics(
+        options.writeMetrics(() => true),
+        options.gather,
+        null,
+      );
     case '/healthz':
       return answerStatus(200, 'ok');
     case '/readyz':
@@ -79,6 +92,7 @@ function answerAdmin(path: string, options: AdminHandlerOptions): Answer {
   }
 }
 
-function answerMetrics(body: string): Answer {
-  return { status: 200, contentType: EXPOSITION_TYPE, body };
+function answerMetrics(own: string, gather: GatherMetrics, names: readonly string[] | null): Answer | Promise<Answer> {
+  const answer = (body: string): Answer => ({ status: 200, contentType: EXPOSITION_TYPE, body });
+  return gather === null ? answer(own) : gather(own, names).then(answer);
 }

@@ -45,7 +45,7 @@ export interface RouteOptions extends Readiness {
   /** Puts on record that a request was refused for who calls. Never rejects. */
   readonly recordDenial: (requestId: string) => Promise<void>;
   /** null: /metrics is not here. */
-  readonly answerMetrics: ((caller: Caller) => Answer) | null;
+  readonly answerMetrics: ((caller: Caller) => Answer | Promise<Answer>) | null;
   readonly requests: HttpRequests;
   readonly log: Logger;
   /** null: nothing is traced. */

@@ -42,6 +42,11 @@ export interface ServerState {
   configState: ConfigState;
   /** Metrics have a listener of their own, which the process keeps to its end: they are nowhere else. */
   servesMetricsApart: boolean;
+  /**
+   * Makes one page of metrics of this process's own and those of its siblings, of registries of these names (null: all); null:
+   * it has none. Never rejects.
+   */
+  gatherMetrics: ((own: string, names: readonly string[] | null) => Promise<string>) | null;
   /** Whether every registry of the first configuration was tried once, however it answered. */
   isReady: boolean;
   /** The process is about to end: it is not ready any more, and closes each connection behind its answer. */
@@ -71,6 +76,7 @@ export function createServerState(
     startedAtMs: Date.now(),
     configState: { refusal: null, needsRestart: [] },
     servesMetricsApart: false,
+    gatherMetrics: null,
     isReady: false,
     isDraining: false,
   };

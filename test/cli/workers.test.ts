@@ -81,6 +81,19 @@ describe('workers', () => {
     ).toBe(3);
   }, 60_000);
 
+  it('are scraped as one: whichever is asked gives the numbers of all', async () => {
+    await using registry = await startFaultyRegistry({ rows: [{ name: 'a', version: '1', title: 'one' }] });
+    await using gateway = await runGateway(configOf(registry.url), { MARKETPLACE_WORKERS: '3' });
+    for (let round = 0; round < 12; round += 1) await askAnew(gateway, '{ search(first: 1) { totalCount } }');
+    for (let round = 0; round < 3; round += 1) {
+      const page = await (await fetch(`${gateway.origin}/metrics`, { headers: { connection: 'close' } })).text();
+      const counts = [...page.matchAll(/^marketplace_search_duration_seconds_count\{worker="(\d+)"\} (\d+)$/gm)];
+      expect(counts.map(([, worker]) => worker).sort()).toEqual(['1', '2', '3']);
+      expect(counts.reduce((sum, [, , count]) => sum + Number(count), 0)).toBe(12);
+      expect(page.match(/^# TYPE marketplace_search_duration_seconds /gm)).toHaveLength(1);
+    }
+  }, 60_000);
+
   it('are replaced when they die, while the others go on', async () => {
     await using registry = await startFaultyRegistry({ rows: [{ name: 'a', version: '1', title: 'one' }] });
     await using gateway = await runGateway(configOf(registry.url), { MARKETPLACE_WORKERS: '2' });

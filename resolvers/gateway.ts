@@ -16,14 +16,30 @@ function readGatewayHealth(gateway: GatewayStatus, { view, caller }: RequestCont
   const states = view.registries.map(({ source }) => ({ name: source.info.name, status: source.readHealth().status }));
   const notUp = states.filter(({ status }) => status !== 'UP');
   const registries = notUp.length === 0 ? null : notUp.map(({ name, status }) => `${name} is ${status}`).join(', ');
-  const config = describeConfigState(gateway, caller);
+  const stores = describeStores(gateway);
+  const faults = [stores, describeConfigState(gateway, caller)].filter((text) => text !== null);
   const status = judgeHealth(states.map((state) => state.status));
+  const isWhole = gateway.readConfigState().refusal === null && stores === null;
+  const sentences = registries === null ? faults : [faults.length === 0 ? registries : `${registries}.`, ...faults];
   return {
-    status: status === 'UP' && gateway.readConfigState().refusal !== null ? 'DEGRADED' : status,
+    status: status === 'UP' && !isWhole ? 'DEGRADED' : status,
     registriesUp: states.length - notUp.length,
     registriesTotal: states.length,
-    message: registries === null || config === null ? (registries ?? config) : `${registries}. ${config}`,
+    message: sentences.length === 0 ? null : sentences.join(' '),
   };
+}
+
+/** What the gateway keeps and shares; null: it can. */
+function describeStores(gateway: GatewayStatus): string | null {
+  const sentences = [
+    ...(gateway.readDatabase()?.state === 'DOWN'
+      ? ['The database cannot be written or read: what must be on record is refused.']
+      : []),
+    ...(gateway.readSharing()?.state === 'DOWN'
+      ? ['What is shared with other processes cannot be reached: each goes on by itself.']
+      : []),
+  ];
+  return sentences.length === 0 ? null : sentences.join(' ');
 }
 
 /** What is wrong in the file names registries: that is for those who may know them all, and its values for admins. */

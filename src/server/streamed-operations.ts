@@ -166,6 +166,7 @@ export function createStreamedOperations(options: StreamedOperationsOptions): St
             headers,
           )
         : null;
+    const startedMs = performance.now();
     const scope = { requestId, operationName, actor: actorOfOperation(prepared), trace: traced?.scope ?? trace };
     return new OperationStream({
       begin: () => begin(prepared),
@@ -177,7 +178,16 @@ export function createStreamedOperations(options: StreamedOperationsOptions): St
         if (isReady) await prepared.context.notes.waitsFor;
       },
       onClosed: () => {
-        if (isReady) countOperation(counted);
+        if (isReady) {
+          countOperation(counted);
+          const told = {
+            type: prepared.operation.operation,
+            cost: prepared.context.notes.cost,
+            errors: counted.length,
+          };
+          const tookMs = Math.round(performance.now() - startedMs);
+          runInScope(scope, () => log.debug({ ...told, tookMs }, 'a streamed operation has ended'));
+        }
         traced?.end();
         reader.onClosed();
       },

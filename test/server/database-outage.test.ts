@@ -47,6 +47,14 @@ describe('while the database is down', () => {
     expect(served.logLines.filter(({ msg }) => msg === 'the audit trail cannot be written or read')).toHaveLength(1);
     expect(await stateOf()).toMatchObject({ gateway: { database: { state: 'DOWN' } } });
     expect(await measure()).toBe('marketplace_database_up 0');
+    expect((await served.ask('{ gateway { health { status message } } }')).data).toEqual({
+      gateway: {
+        health: {
+          status: 'DEGRADED',
+          message: 'The database cannot be written or read: what must be on record is refused.',
+        },
+      },
+    });
     await database.start();
     await expect.poll(async () => (await fetchContent()).status, { timeout: 15_000 }).toBe(200);
     expect(await stateOf()).toMatchObject({ gateway: { database: { state: 'UP' } } });

@@ -83,7 +83,7 @@ describe('with a collector in the environment', () => {
     await using registry = await startFaultyRegistry({ rows: [row('a')], mode: { status: 500 } });
     await using gateway = await runGateway(
       { registries: [{ name: 'one', type: 'official', url: registry.url }] },
-      { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_BSP_SCHEDULE_DELAY: '50' },
+      { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_BSP_SCHEDULE_DELAY: '50', LOG_LEVEL: 'debug' },
     );
     const progress = 'subscription Follow($text: String) { searchProgress(query: $text) { answered } }';
     const failing = 'query Fail($text: String) { search(query: $text, require: ["one"]) { partial } }';
@@ -108,6 +108,9 @@ describe('with a collector in the environment', () => {
         const requestId = find(name)?.attributes['marketplace.request_id'];
         expect(lines).toContainEqual(
           expect.objectContaining({ msg: 'a call to a registry failed', registry: 'one', operation: name, requestId }),
+        );
+        expect(lines).toContainEqual(
+          expect.objectContaining({ msg: 'a streamed operation has ended', operation: name, requestId }),
         );
         if (name === 'Follow') continue;
         expect(lines).toContainEqual(

@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib';
+import { isNestedDeeper } from '../../src/domain/json-depth.ts';
 import { protocolFailure } from './failures.ts';
 import type { ReceivedBody } from './layer.ts';
 import type { RawAnswer } from './receive.ts';
@@ -81,7 +82,7 @@ export function readJson(registryName: string, body: ReceivedBody): unknown {
     const given = TOLD_TYPES.test(body.mediaType) ? `"${body.mediaType}"` : 'another one';
     throw protocolFailure(registryName, `the media type must be JSON, it is ${given}`);
   }
-  if (body.bytes.length > SHALLOW_BYTES && isDeeper(body.bytes, MAX_DEPTH)) {
+  if (body.bytes.length > SHALLOW_BYTES && isNestedDeeper(body.bytes, MAX_DEPTH)) {
     throw protocolFailure(registryName, `nested more than ${MAX_DEPTH} levels deep`);
   }
   try {
@@ -90,27 +91,4 @@ export function readJson(registryName: string, body: ReceivedBody): unknown {
   } catch (error) {
     throw protocolFailure(registryName, `not JSON: ${error instanceof Error ? error.name : String(error)}`);
   }
-}
-
-/** Whether brackets and braces, those in strings left out, open more than `maxDepth` levels. */
-function isDeeper(bytes: Uint8Array, maxDepth: number): boolean {
-  let depth = 0;
-  for (let at = 0; at < bytes.length; at += 1) {
-    switch (bytes[at]) {
-      case 0x22: // "
-        at += 1;
-        while (at < bytes.length && bytes[at] !== 0x22) at += bytes[at] === 0x5c ? 2 : 1;
-        break;
-      case 0x7b: // {
-      case 0x5b: // [
-        depth += 1;
-        if (depth > maxDepth) return true;
-        break;
-      case 0x7d: // }
-      case 0x5d: // ]
-        depth -= 1;
-        break;
-    }
-  }
-  return false;
 }

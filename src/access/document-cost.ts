@@ -5,6 +5,7 @@
  * well. Lists whose length nobody can know before count as ten entries.
  */
 import {
+  type ConstValueNode,
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
@@ -24,6 +25,8 @@ import { QueryTooComplex } from './errors.ts';
 
 /** Entries assumed of a list whose length only its registry knows: dependencies, badges, findings, versions, categories. */
 const ASSUMED_ENTRIES = 10;
+/** Of one registry, one for each kind of operation. */
+const CIRCUITS = 4;
 /** What reading the whole schema costs, in the same measure. */
 const INTROSPECTION_COST = 100;
 /** Rows of a page when none is asked for (the contract's schema). */
@@ -225,6 +228,10 @@ function fieldCost(coordinate: string, field: FieldNode, pageSize: number, input
     }
     case 'GatewayMetrics.popularTemplates':
       return { entries: readCount(field, 'first', 10, MAX_LIST_LENGTH, input), calls: 0 };
+    case 'RegistryHealth.circuits':
+      return { entries: CIRCUITS, calls: 0 };
+    case 'GatewayMetrics.installations':
+    case 'GatewayMetrics.errors':
     case 'Template.dependencies':
     case 'Template.badges':
     case 'SecurityScan.findings':
@@ -270,9 +277,20 @@ function readArgument(field: FieldNode, name: CostArgument, { variables, operati
       const given = variables[value.name.value];
       if (given !== undefined) return given;
       const defined = operation.variableDefinitions?.find(({ variable }) => variable.name.value === value.name.value);
-      return defined?.defaultValue?.kind === Kind.INT ? Number(defined.defaultValue.value) : null;
+      return readDefault(defined?.defaultValue);
     }
     default:
       return value;
+  }
+}
+
+function readDefault(value: ConstValueNode | undefined): unknown {
+  switch (value?.kind) {
+    case Kind.INT:
+      return Number(value.value);
+    case Kind.LIST:
+      return value.values;
+    default:
+      return null;
   }
 }

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import type { ChainPlace } from './chain.ts';
 
 /** In the data directory. */
@@ -25,8 +26,14 @@ export function readAnchor(path: string, database: string): Anchor | null {
   }
   if (typeof value !== 'object' || value === null) return null;
   const { sequence, hash, database: of }: { sequence?: unknown; hash?: unknown; database?: unknown } = value;
-  if (of !== database || typeof hash !== 'string' || typeof sequence !== 'number') return null;
+  if (typeof of !== 'string' || !isSame(of, database, path) || typeof hash !== 'string' || typeof sequence !== 'number')
+    return null;
   return Number.isSafeInteger(sequence) ? { database, sequence, hash } : null;
+}
+
+/** A file that is kept beside this one is the same wherever both were moved to. */
+function isSame(noted: string, database: string, path: string): boolean {
+  return noted === database || (dirname(database) === dirname(path) && basename(noted) === basename(database));
 }
 
 /** Replaces the file whole. Rejects with what the file system says. */

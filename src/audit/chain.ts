@@ -77,10 +77,10 @@ export async function changeChain<T>(
 async function lockChain(transaction: Transaction<StorageTables>, kind: Storage['kind']): Promise<AuditChainRow> {
   const query = transaction.selectFrom('audit_chain').selectAll().where('id', '=', 1);
   // SQLite: the transaction has the whole database already.
-  if (kind === 'sqlite') return query.executeTakeFirstOrThrow();
+  if (kind === 'sqlite') return query.executeTakeFirstOrThrow(describeLoss);
   // A server, database or user may be set not to wait for the disk: what is acknowledged here is on it.
   const durable = sql`case when current_setting('synchronous_commit') = 'off' then set_config('synchronous_commit', 'on', true) end`;
-  return query.select(durable.as('durable')).forUpdate().executeTakeFirstOrThrow();
+  return query.select(durable.as('durable')).forUpdate().executeTakeFirstOrThrow(describeLoss);
 }
 
 async function writeEnds(db: Database, signer: ChainSigner, ends: ChainEnds): Promise<void> {
@@ -93,7 +93,14 @@ async function writeEnds(db: Database, signer: ChainSigner, ends: ChainEnds): Pr
 
 /** The row that says where the chain begins and ends. Throws what the database throws. */
 export function readChain(db: Database): Promise<AuditChainRow> {
-  return db.selectFrom('audit_chain').selectAll().where('id', '=', 1).executeTakeFirstOrThrow();
+  return db.selectFrom('audit_chain').selectAll().where('id', '=', 1).executeTakeFirstOrThrow(describeLoss);
+}
+
+/** It is written when the tables are made, and never deleted. */
+function describeLoss(): Error {
+  return new Error(
+    'the audit trail must say where it begins and ends; the row that did was deleted. Put the database back.',
+  );
 }
 
 function describeUnproven({ head_sequence }: AuditChainRow): UnchainedEvent {

@@ -37,7 +37,7 @@ export async function publishDocument(
   } catch (error) {
     if (!(error instanceof RegistryFailure)) throw error;
     if (cache !== null && mayHaveTaken(error)) await cache.invalidate({ registry: source.info.name, template: name });
-    return notPublished(toPublicationError(error));
+    return notPublished(toPublicationError(error, source));
   }
 }
 
@@ -60,15 +60,18 @@ export async function rehearsePublication(
     return notPublished(new RegistryFailure('CONFLICT', source.info.name).toView());
   } catch (error) {
     if (!(error instanceof RegistryFailure)) throw error;
-    return notPublished(toPublicationError(error));
+    return notPublished(toPublicationError(error, source));
   }
 }
 
 /** As the failure is told, with what can be done about it where somebody publishes. */
-function toPublicationError(failure: RegistryFailure): RegistryErrorView {
+function toPublicationError(failure: RegistryFailure, { forCaller }: RegistrySource): RegistryErrorView {
   const view = failure.toView();
   if (failure.type === 'AUTHENTICATION' || failure.type === 'AUTHORIZATION') {
-    return { ...view, guidance: 'Ask whoever runs the registry to let the credentials of this gateway publish there.' };
+    // It is asked in the caller's own name: what is said of a token that is missing or refused is right here as well.
+    if (forCaller !== undefined && failure.type === 'AUTHENTICATION') return view;
+    const whose = forCaller === undefined ? 'the credentials of this gateway' : 'you';
+    return { ...view, guidance: `Ask whoever runs the registry to let ${whose} publish there.` };
   }
   if (failure.type !== 'CONFLICT' && mayHaveTaken(failure)) {
     const guidance = 'It is not known whether the registry has taken the document. Publish it again: it is taken once.';

@@ -1,8 +1,9 @@
 /** One WebSocket of a client, as graphql-ws speaks over it: kept alive, and cut off where nobody reads at its other end. */
-import type { WebSocket as ProtocolSocket } from 'graphql-ws';
+import { CloseCode, type WebSocket as ProtocolSocket } from 'graphql-ws';
 import type { Logger } from 'pino';
 import type { RawData, WebSocket } from 'ws';
 import type { LiveTimes } from './live-times.ts';
+import { isTooDeep } from './request-body.ts';
 import { type EndReason, TOO_SLOW } from './stream-ended.ts';
 
 /** RFC 6455, section 7.4.1. */
@@ -66,6 +67,10 @@ export class ClientSocket implements ProtocolSocket {
 
   onMessage(handle: (data: string) => Promise<void>): void {
     this.#socket.on('message', (data: RawData) => {
+      if (Buffer.isBuffer(data) && isTooDeep(data)) {
+        this.close(CloseCode.BadRequest, 'the message is nested too deep');
+        return;
+      }
       handle(String(data)).catch((error: unknown) => {
         this.#log.error({ err: error }, 'a WebSocket failed by a defect');
         this.close(INTERNAL_ERROR, 'the gateway failed');

@@ -1,5 +1,6 @@
 /** Reads the body of a request: bounded, JSON, UTF-8. */
 import type { IncomingMessage } from 'node:http';
+import { isNestedDeeper } from '../domain/json-depth.ts';
 import { RequestError } from './request-error.ts';
 
 // RFC 9110, section 8.3.1: type, subtype, then parameters, of which only charset means something to JSON.
@@ -11,8 +12,25 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 /** Media types that were found to be in order. */
 const knownMediaTypes = new Set(['application/json', 'application/json; charset=utf-8']);
 
-/** Throws RequestError with status 400 for bytes that are no JSON or no UTF-8. */
+/** Levels of a message; no argument of the schema has a tenth of that. */
+const MAX_NESTING = 100;
+/** Smaller messages cannot be deep enough to hurt. */
+const SHALLOW_BYTES = 16 * 1024;
+
+/** Whether JSON is nested beyond all reason, so that to parse it would take far longer than to read it. */
+export function isTooDeep(bytes: Uint8Array): boolean {
+  return bytes.length > SHALLOW_BYTES && isNestedDeeper(bytes, MAX_NESTING);
+}
+
+/** Throws RequestError with status 400 for bytes that are no JSON or no UTF-8, or nested too deep. */
 export function parseJsonBody(bytes: Uint8Array): unknown {
+  if (isTooDeep(bytes)) {
+    throw new RequestError(
+      400,
+      'body',
+      `The body must be nested ${MAX_NESTING} levels deep at most; this one is deeper.`,
+    );
+  }
   try {
     return JSON.parse(decoder.decode(bytes));
   } catch {

@@ -1,5 +1,13 @@
 import fc from 'fast-check';
-import { getOperationAST, parse } from 'graphql';
+import {
+  getNamedType,
+  getNullableType,
+  getOperationAST,
+  isCompositeType,
+  isListType,
+  isObjectType,
+  parse,
+} from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { createCostMeter, measureCost } from '../../src/access/document-cost.ts';
 import { buildGatewaySchema } from '../../src/server/schema.ts';
@@ -28,6 +36,9 @@ describe('the cost of an operation', () => {
     ['{ template(name: "a") { name } }', 3 + 3 + 1],
     ['{ template(name: "a", registry: "b") { name } }', 1 + 3 + 1],
     ['{ nodes(ids: ["a", "b"]) { id } }', 2 + 2],
+    ['query ($ids: [ID!]! = ["a", "b", "c"]) { nodes(ids: $ids) { id } }', 3 + 3],
+    ['{ registries { health { circuits { state } } } }', 3 * (1 + 1 + 4)],
+    ['{ gateway { metrics { errors { name } } } }', 1 + 1 + 10],
     ['{ a: search { totalCount } b: search { totalCount } }', 2 * (page() + 1)],
     ['{ __schema { types { name } } }', 100],
     ['{ ...f ...f } fragment f on Query { search { totalCount } }', page() + 1],
@@ -48,6 +59,23 @@ describe('the cost of an operation', () => {
     expect(costOf(source, { n: 10_000 })).toBe(page(100) + 1 + 100);
     expect(costOf(source, { n: -10_000 })).toBe(page(1) + 1 + 1);
     expect(costOf(source, { n: 'ten' })).toBe(page(20) + 1 + 20);
+  });
+
+  it('knows the length of every list of objects, or assumes one', () => {
+    const lists = Object.values(schema.getTypeMap()).flatMap((type) => {
+      if (!isObjectType(type) || type.name.startsWith('__')) return [];
+      const fields = Object.values(type.getFields());
+      return fields
+        .filter((field) => isListType(getNullableType(field.type)) && isCompositeType(getNamedType(field.type)))
+        .map((field) => ({ type, field }));
+    });
+    // Those that a page size or a list of ids says the length of are measured above.
+    for (const { type, field } of lists.filter(({ field: { name } }) => name !== 'nodes' && name !== 'edges')) {
+      const fragment = (more: string) => `fragment f on ${type.name} { ${field.name} { ${more} } }`;
+      const wrap = (more: string) => costOf(`{ ...g } fragment g on Query { ...f } ${fragment(more)}`, {}, 4);
+      expect(wrap('a: __typename b: __schema') - wrap('__typename'), `${type.name}.${field.name}`).toBeGreaterThan(100);
+    }
+    expect(lists.length).toBeGreaterThan(20);
   });
 
   it('never falls when a selection grows', () => {

@@ -150,6 +150,7 @@ describe('variables with', () => {
 });
 
 describe('a body that', () => {
+  const DEEP = '['.repeat(400_000) + ']'.repeat(400_000);
   const one = JSON.stringify({ query: `{ ${SEARCH} }` });
   it.each<[string, string | Uint8Array, Record<string, string>, number]>([
     ['is a batch', `[${Array.from({ length: 100 }, () => one).join()}]`, {}, 400],
@@ -158,6 +159,14 @@ describe('a body that', () => {
     ['is a batch by another name', JSON.stringify({ 0: { query: `{ ${SEARCH} }` }, length: 1 }), {}, 400],
     ['is larger than it may be', JSON.stringify({ query: `{ ${SEARCH} }`, padding: 'x'.repeat(1_100_000) }), {}, 413],
     ['is brackets, half a million', '['.repeat(500_000), {}, 400],
+    [
+      'has lists in lists, four hundred thousand',
+      `{"query":"{ ${SEARCH.replaceAll('"', "'")} }","variables":{"a":${DEEP}}}`,
+      {},
+      400,
+    ],
+    ['has objects in objects', `{"variables":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}}`, {}, 400],
+    ['has lists in lists beside what is read', `{"query":"{ viewer { subject } }","x":${DEEP}}`, {}, 400],
     ['is no UTF-8', new Uint8Array([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x7d]), {}, 400],
     ['is compressed', one, { 'content-encoding': 'gzip' }, 415],
     ['is in another charset', one, { 'content-type': 'application/json; charset=utf-16' }, 415],

@@ -191,7 +191,10 @@ describe('a registry that is asked in the name of each caller', () => {
     const sent = () =>
       personal.requests.filter(({ method }) => method === 'POST').map(({ authorization }) => authorization);
     expect((await served.ask(query, {}, headersOf('dashboards'))).data).toMatchObject({
-      publishTemplate: { published: false, error: { type: 'AUTHENTICATION' } },
+      publishTemplate: {
+        published: false,
+        error: { type: 'AUTHENTICATION', guidance: expect.stringContaining('in your own name') },
+      },
     });
     expect(sent()).toEqual([]);
     await served.ask(query, {}, headersOf('bob'));

@@ -120,6 +120,9 @@ describe('a caller over graphql-ws', () => {
     const init = { type: 'connection_init' };
     expect(await openSocket(served.origin, {}, init, 'x'.repeat(1001))).toMatchObject({ code: 1009 });
     expect(await openSocket(served.origin, {}, init, 'no JSON')).toMatchObject({ code: 4400 });
+    await using large = await serveLive();
+    const deep = `{"type":"ping","payload":{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}}`;
+    expect(await openSocket(large.origin, {}, init, deep)).toMatchObject({ code: 4400 });
     expect(await openSocket(served.origin, {}, init, { type: 'subscribe', id: 1 })).toMatchObject({ code: 4400 });
   });
 });

@@ -1,26 +1,31 @@
 /**
  * The configuration file, defined once: what is checked, what is filled in, and the JSON Schema for editors all come from
- * here. Every leaf's error completes "must be ..."; ranges name their source.
+ * here, from the settings of a registry (registry-definition.ts) and from the forms that values have (forms.ts).
  */
 import * as z from 'zod';
-import { REGISTRY_KINDS, TOKEN_ALGORITHMS } from './config.ts';
-import { DURATION_PATTERN, parseDurationMs, parseSizeBytes, SIZE_PATTERN } from './quantities.ts';
+import { TOKEN_ALGORITHMS } from './config.ts';
 import {
-  checkHostPort,
-  checkIssuerUrl,
-  checkNetwork,
-  checkOrigin,
-  checkProxyUrl,
-  checkRegistryUrl,
-  HOST_PORT,
-} from './urls.ts';
+  checkedText,
+  choice,
+  count,
+  countOrOff,
+  duration,
+  durationOf,
+  flag,
+  MAX_AGE_MS,
+  MIN_SECRET_LENGTH,
+  mapping,
+  names,
+  secretText,
+  size,
+  sizeOrOff,
+  text,
+  timer,
+  unsupported,
+} from './forms.ts';
+import { registry } from './registry-definition.ts';
+import { checkHostPort, checkIssuerUrl, checkNetwork, checkOrigin, HOST_PORT } from './urls.ts';
 
-/** The longest a timer of Node can wait, a little under 25 days. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-/** Cache times are compared, not waited for; ten years is as good as for ever. */
-const MAX_AGE_MS = 3650 * 86_400_000;
-/** Shorter ones could be guessed from a cursor or a signature; `openssl rand -hex 16` gives twice that. */
-const MIN_SECRET_LENGTH = 16;
 /** A day at least: what is deleted sooner was hardly on record. */
 const RETENTION = { min: 86_400_000, max: MAX_AGE_MS };
 /** No document of the gateway is larger than a small fraction of it. */
@@ -30,91 +35,6 @@ const MAX_BODY_BYTES = 64 * 1024 * 1024;
 const MAX_CACHE_BYTES = 64 * 1024 * 1024 * 1024;
 
 export const PROFILE_PATTERN = /^[a-z0-9][a-z0-9-]*$/;
-
-export const UNSUPPORTED = 'left out: it is not supported by this version';
-
-function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
-  return z.strictObject(shape, { error: 'a mapping of keys to values' });
-}
-
-/** A setting of the contract that a later version reads. */
-function unsupported() {
-  return z.never({ error: UNSUPPORTED }).optional().meta({ description: 'Not supported by this version.' });
-}
-
-function duration(defaultValue: string, range: { min: number; max: number }) {
-  return durationOf(range).prefault(defaultValue);
-}
-
-function durationOf(range: { min: number; max: number }, orElse = '') {
-  const error = `a duration such as 250ms, 2s, 15m, 24h or 7d, or a number of milliseconds, from ${range.min} to ${range.max} ms${orElse}`;
-  return z
-    .union(
-      [
-        z.number({ error }).int({ error }).nonnegative({ error }),
-        z.string({ error }).regex(DURATION_PATTERN, { error }),
-      ],
-      {
-        error,
-      },
-    )
-    .transform((value) => parseDurationMs(value) ?? Number.NaN)
-    .pipe(z.number({ error }).min(range.min, { error }).max(range.max, { error }));
-}
-
-const timer = (defaultValue: string) => duration(defaultValue, { min: 1, max: MAX_TIMER_MS });
-/** 0: not at all. */
-const age = (defaultValue: string) => duration(defaultValue, { min: 0, max: MAX_AGE_MS });
-
-function size(defaultValue: string, maxBytes: number) {
-  return sizeOf(maxBytes).prefault(defaultValue);
-}
-
-function sizeOf(maxBytes: number, orElse = '') {
-  const error = `a size such as 512kb or 1mb, or a number of bytes, from 1 to ${maxBytes} bytes${orElse}`;
-  return z
-    .union(
-      [z.number({ error }).int({ error }).nonnegative({ error }), z.string({ error }).regex(SIZE_PATTERN, { error })],
-      { error },
-    )
-    .transform((value) => parseSizeBytes(value) ?? Number.NaN)
-    .pipe(z.number({ error }).min(1, { error }).max(maxBytes, { error }));
-}
-
-function sizeOrOff(defaultValue: string, maxBytes: number) {
-  return z
-    .union([z.literal('off'), sizeOf(maxBytes, ', or off')], {
-      error: `a size such as 512kb or 1mb, or a number of bytes, from 1 to ${maxBytes} bytes, or off`,
-    })
-    .prefault(defaultValue);
-}
-
-function count(range: { min: number; max: number }) {
-  const error = `a whole number from ${range.min} to ${range.max}`;
-  return z.number({ error }).int({ error }).min(range.min, { error }).max(range.max, { error });
-}
-
-function countOrOff(defaultValue: number) {
-  const range = { min: 1, max: 1_000_000_000 };
-  return z
-    .union([z.literal('off'), count(range)], { error: `a whole number from ${range.min} to ${range.max}, or off` })
-    .prefault(defaultValue);
-}
-
-function flag(defaultValue: boolean) {
-  return z.boolean({ error: 'true or false' }).prefault(defaultValue);
-}
-
-/** Text of a line: what ends up in headers and logs must not break them. */
-function text(expected = 'text of one line, not empty (quote it when it looks like a number)') {
-  return z.string({ error: expected }).regex(/^[^\p{Cc}]+$/u, { error: expected });
-}
-
-function choice<const Values extends readonly string[]>(values: Values) {
-  return z.enum(values, { error: `one of ${values.join(', ')}` });
-}
-
-const names = (expected: string) => z.array(text(expected), { error: `a list of ${expected}` });
 
 const searchSettings = mapping({
   timeout: timer('2s'),
@@ -130,10 +50,6 @@ const searchSettings = mapping({
     .prefault({})
     .meta({ description: 'Read at most, for one page, of a registry that cannot sort.' }),
 });
-
-const secretText = z
-  .string({ error: `text of at least ${MIN_SECRET_LENGTH} characters` })
-  .min(MIN_SECRET_LENGTH, { error: `text of at least ${MIN_SECRET_LENGTH} characters` });
 
 const secretError = `text of at least ${MIN_SECRET_LENGTH} characters, or a list of such texts`;
 
@@ -218,146 +134,6 @@ const serverSettings = mapping({
     .meta({ description: 'Where /metrics is served, and nowhere else. Absent: on the port of everybody.' }),
 });
 
-const credentials = z.discriminatedUnion(
-  'type',
-  [
-    mapping({ type: z.literal('token'), token: text('a token, not empty, of one line') }),
-    mapping({
-      type: z.literal('basic'),
-      // RFC 7617, 2: the first colon ends the user name.
-      username: text().regex(/^[^:]+$/u, { error: 'a user name without a colon' }),
-      password: z.string({ error: 'a password (quote it when it looks like a number)' }),
-    }),
-    mapping({
-      type: z.literal('ssh_key'),
-      key: text('the path of an OpenSSH or PEM private key'),
-      passphrase: z.string({ error: 'the passphrase of the key' }).optional(),
-    }),
-    mapping({ type: z.literal('passthrough') }).meta({
-      description: "Each caller's own token (auth.jwt) is sent; answers are kept for that token alone.",
-    }),
-  ],
-  {
-    error:
-      'credentials: { type: token, token }, { type: basic, username, password }, { type: ssh_key, key, passphrase } or { type: passthrough }',
-  },
-);
-
-const rateLimitError = 'a mapping of requestsPerSecond, burst, concurrent and maxQueue, or off';
-
-const registry = mapping({
-  name: z
-    .string({
-      error:
-        'a name of a-z, 0-9 and -, at most 63 characters, not beginning with - (quote it when it looks like a number)',
-    })
-    .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, {
-      error: 'a name of a-z, 0-9 and -, at most 63 characters, not beginning with -',
-    }),
-  type: choice(['official', 'community', 'institutional', 'private']),
-  kind: choice(REGISTRY_KINDS).prefault('marketplace').meta({ description: 'The adapter.' }),
-  url: checkedText(checkRegistryUrl, 'an absolute http or https URL').meta({ format: 'uri' }),
-  insecureHttp: flag(false).meta({ description: 'Allows plain http to a host that is not loopback.' }),
-  allowPrivateNetwork: flag(false).meta({
-    description:
-      "Lets the name of its host lead to an address of an organisation's own network (RFC 1918, RFC 4193, RFC 6598).",
-  }),
-  namespace: text().optional().meta({ description: 'Names are compared within one. Default: one per kind.' }),
-  priority: count({ min: -1_000_000, max: 1_000_000 }).optional().meta({
-    description:
-      'Resolution order, the lowest first; equal ones in the order of the file. Default: 100 institutional, 200 private, 300 official, 400 community.',
-  }),
-  credentials: credentials.optional(),
-  timeouts: mapping({
-    connect: timer('500ms'),
-    search: timer('800ms'),
-    template: timer('2s'),
-    publish: timer('30s'),
-    health: timer('2s'),
-  })
-    .prefault({})
-    .meta({ description: 'Per attempt.' }),
-  retry: mapping({
-    attempts: count({ min: 0, max: 10 }).prefault(2),
-    baseDelay: timer('100ms'),
-    maxDelay: timer('2s'),
-  }).prefault({}),
-  rateLimit: z
-    .union(
-      [
-        z.literal('off'),
-        mapping({
-          requestsPerSecond: count({ min: 1, max: 1_000_000 }).prefault(50),
-          burst: count({ min: 1, max: 1_000_000 }).prefault(100),
-          concurrent: count({ min: 1, max: 100_000 }).prefault(20),
-          maxQueue: count({ min: 0, max: 1_000_000 }).prefault(200),
-        }),
-      ],
-      { error: rateLimitError },
-    )
-    .prefault({}),
-  circuit: mapping({
-    errorThresholdPercentage: count({ min: 1, max: 100 }).prefault(50),
-    volumeThreshold: count({ min: 1, max: 1_000_000 }).prefault(5),
-    window: timer('10s'),
-    resetTimeout: timer('10s'),
-  }).prefault({}),
-  cache: mapping({
-    search: age('15m'),
-    template: age('1h'),
-    catalog: age('24h'),
-    validation: unsupported(),
-    staleWhileRevalidate: age('1m').meta({
-      description: 'How long after its lifetime an answer is given at once and asked for again meanwhile.',
-    }),
-    staleIfError: age('24h'),
-  })
-    .prefault({})
-    .meta({ description: '0 keeps nothing.' }),
-  health: mapping({
-    interval: timer('30s'),
-    degradedLatency: timer('1s').meta({ description: 'A registry whose check takes so long counts as DEGRADED.' }),
-    degradedErrorPercentage: count({ min: 1, max: 100 })
-      .prefault(10)
-      .meta({ description: 'So does one that so many calls of a hundred fail at, within a minute.' }),
-  })
-    .prefault({})
-    .meta({ description: 'How a registry is checked, and what counts as DEGRADED.' }),
-  tls: mapping({
-    ca: text('the path of a PEM file').optional(),
-    cert: text('the path of a PEM file').optional(),
-    key: text('the path of a PEM file').optional(),
-    servername: text('a host name').optional(),
-  }).optional(),
-  proxy: checkedText(checkProxyUrl, 'the http or https URL of a proxy').optional(),
-  access: mapping({
-    roles: names('names of roles').prefault([]),
-    groups: names('names of groups').prefault([]),
-  })
-    .optional()
-    .meta({ description: 'Who may see it: any of the roles or any of the groups. Absent: everyone.' }),
-  claims: z
-    .array(
-      z.string({ error: 'a glob of names' }).regex(/^[^\p{Cc}]{1,200}$/u, { error: 'a glob of 1 to 200 characters' }),
-      {
-        error: 'a list of globs',
-      },
-    )
-    .prefault([])
-    .meta({ description: 'Names that only this registry may provide; * matches any characters, / too.' }),
-  readOnly: z.boolean({ error: 'true or false' }).optional().meta({
-    description: 'Takes no publications from here. Default: false; an official registry is always read-only.',
-  }),
-  popularityScale: z
-    .number({ error: 'a number from 0 to 1000000' })
-    .min(0, { error: 'a number from 0 to 1000000' })
-    .max(1_000_000, { error: 'a number from 0 to 1000000' })
-    .prefault(1),
-  webhook: mapping({ secret: secretText })
-    .optional()
-    .meta({ description: 'Lets the registry say at /webhooks/<name> what has changed, signed with this secret.' }),
-});
-
 const apiKey = mapping({
   id: text(),
   sha256: z
@@ -433,11 +209,3 @@ export const definition = mapping({
 
 export type ConfigDocument = z.output<typeof definition>;
 export type RegistryDocument = ConfigDocument['registries'][number];
-
-/** Text that a function checks: it gives what is expected instead, or null. */
-function checkedText(check: (value: string) => string | null, expected: string) {
-  return z.string({ error: expected }).superRefine((value, context) => {
-    const fault = check(value);
-    if (fault !== null) context.addIssue({ code: 'custom', message: fault });
-  });
-}

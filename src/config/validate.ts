@@ -1,10 +1,11 @@
 /** Holds a document against the definition and tells every fault in terms of its keys. */
 import * as z from 'zod';
 import type { ConfigDocument } from './definition.ts';
-import { definition, UNSUPPORTED } from './definition.ts';
+import { definition } from './definition.ts';
 import type { SourceDocument } from './document.ts';
 import { memberOf, placeId } from './document.ts';
 import type { ConfigFault, KeyPath } from './faults.ts';
+import { UNSUPPORTED } from './forms.ts';
 import { quoteShort } from './given.ts';
 import { findNearest } from './nearest.ts';
 

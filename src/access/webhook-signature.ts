@@ -52,20 +52,31 @@ export class WebhookVerifier {
     this.#used = used;
   }
 
-  /** `header` as received; `body` byte by byte as received. Of what is VERIFIED the signature is used up. */
+  /**
+   * `header` as received; `body` byte by byte as received. Of what is VERIFIED the signature is used up, unless `giveBack` says
+   * that nothing came of it.
+   */
   verify(registryName: string, header: string | undefined, body: Uint8Array): SignatureVerdict {
     const secret = this.#secrets.get(registryName);
     const [, time = '', given = ''] = SIGNATURE.exec(header ?? '') ?? [];
-    const expected = createHmac('sha256', secret ?? this.#nobodysSecret)
-      .update(`${time}.`)
-      .update(body)
-      .digest();
+    const expected = this.#sign(registryName, time, body);
     const isSigned = given !== '' && timingSafeEqual(expected, Buffer.from(given, 'hex'));
     if (secret === undefined) return 'UNKNOWN';
     if (!isSigned) return 'FORGED';
     const signedAtMs = Number(time) * 1000;
     if (Math.abs(this.#now() - signedAtMs) > TOLERANCE_MS) return 'STALE';
     return this.#use(registryName, expected.toString('base64'), signedAtMs + TOLERANCE_MS);
+  }
+
+  /** What was VERIFIED could not be served: the registry may send the very same again. */
+  giveBack(registryName: string, header: string | undefined, body: Uint8Array): void {
+    const [, time = ''] = SIGNATURE.exec(header ?? '') ?? [];
+    this.#used.get(registryName)?.untilMs.delete(this.#sign(registryName, time, body).toString('base64'));
+  }
+
+  #sign(registryName: string, time: string, body: Uint8Array): Buffer {
+    const secret = this.#secrets.get(registryName) ?? this.#nobodysSecret;
+    return createHmac('sha256', secret).update(`${time}.`).update(body).digest();
   }
 
   #use(registryName: string, signature: string, untilMs: number): SignatureVerdict {

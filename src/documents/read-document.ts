@@ -1,5 +1,6 @@
 /** Reads the text of a template document, YAML or JSON, that a caller wants to publish. */
 import { hash } from 'node:crypto';
+import { isNestedDeeper } from '../domain/json-depth.ts';
 import type { TemplateDocument } from '../domain/template.ts';
 import { findJsonFault } from './json-text.ts';
 import { findTemplateFaults } from './template-faults.ts';
@@ -27,7 +28,7 @@ export function readDocument(text: string): DocumentReading {
   const bytes = new TextEncoder().encode(text);
   if (bytes.byteLength > MAX_DOCUMENT_BYTES) return refuse(`must have ${MAX_DOCUMENT_BYTES} bytes at most`);
   const isJson = /^\s*\{/.test(text.slice(0, 1000));
-  const reading = isJson ? readJsonText(text) : readYamlText(text, MAX_DEPTH);
+  const reading = isJson ? readJsonText(text, bytes) : readYamlText(text, MAX_DEPTH);
   if ('fault' in reading) return refuse(reading.fault);
   const template = findTemplateFaults(reading.value);
   if ('faults' in template) return { document: null, faults: template.faults };
@@ -42,7 +43,9 @@ export function readDocument(text: string): DocumentReading {
   };
 }
 
-function readJsonText(text: string): { readonly value: unknown } | { readonly fault: string } {
+function readJsonText(text: string, bytes: Uint8Array): { readonly value: unknown } | { readonly fault: string } {
+  // Half a million brackets take a second to parse.
+  if (isNestedDeeper(bytes, MAX_DEPTH)) return { fault: `must be nested ${MAX_DEPTH} levels deep at most` };
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -74,17 +74,24 @@ export function createWebhookEndpoint({
     }
     try {
       const body = await readBody(request, MAX_BODY_BYTES);
-      const header = request.headers[SIGNATURE_HEADER];
-      const verdict = verifier.verify(registryName, Array.isArray(header) ? header.join() : header, body);
+      const sent = request.headers[SIGNATURE_HEADER];
+      const header = Array.isArray(sent) ? sent.join() : sent;
+      const verdict = verifier.verify(registryName, header, body);
       if (verdict !== 'VERIFIED') await noteRefusal(exchange, registryName, verdict);
       switch (verdict) {
         case 'VERIFIED': {
           const { name, version } = readChanged(parseJsonBody(body));
-          const removed = await noteTemplateChange(registryName, name);
-          await audit.append(
-            { action: 'template.change', registryName, template: name, version, outcome: 'SUCCEEDED' },
-            { actor: actorOfRegistry(registryName), requestId },
-          );
+          let removed: number;
+          try {
+            removed = await noteTemplateChange(registryName, name);
+            await audit.append(
+              { action: 'template.change', registryName, template: name, version, outcome: 'SUCCEEDED' },
+              { actor: actorOfRegistry(registryName), requestId },
+            );
+          } catch (error) {
+            verifier.giveBack(registryName, header, body);
+            throw error;
+          }
           log.info({ registry: registryName, template: name, removed }, 'a registry has told of a change');
           return { status: 202, contentType: JSON_TYPE, body: `${JSON.stringify({ status: 'accepted' })}\n` };
         }

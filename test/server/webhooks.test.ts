@@ -3,6 +3,8 @@ import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { type FaultyRegistry, startFaultyRegistry } from '../helpers/faulty-registry.ts';
 import type { WireTemplate } from '../helpers/faulty-registry-catalog.ts';
+import { HeldTrail } from '../helpers/held-trail.ts';
+import { serveFixture } from './serve-fixture.ts';
 import { serveRegistries } from './serve-registries.ts';
 import { announceChange, sendWebhook, signWebhook } from './webhook.ts';
 
@@ -273,6 +275,23 @@ describe("a webhook that is not a registry's own word", () => {
         .status,
     ).toBe(409);
     expect(one.arrivals).toEqual([]);
+  });
+
+  it('may come again where it could not be put on record', async () => {
+    const audit = new HeldTrail();
+    const registry = {
+      name: 'official',
+      type: 'official',
+      url: 'https://registry.example',
+      webhook: { secret: SECRET },
+    };
+    await using served = await serveFixture({ audit, document: { registries: [registry] } });
+    const signature = signWebhook(SECRET, BODY);
+    const send = async () => (await sendWebhook(served.origin, 'official', BODY, signature)).status;
+    audit.isDown = true;
+    expect(await send()).toBe(503);
+    audit.isDown = false;
+    expect([await send(), await send()]).toEqual([202, 409]);
   });
 
   it('says which events there are', async () => {

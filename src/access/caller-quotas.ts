@@ -5,7 +5,7 @@ import { RateLimited } from './errors.ts';
 import { SlidingCount } from './sliding-count.ts';
 
 /**
- * Callers that are remembered in each of two generations, some 200 bytes each. Whoever made no request for as long as it
+ * Callers that are remembered in each of two generations, some 400 bytes each. Whoever made no request for as long as it
  * takes to fill one is forgotten, and begins anew.
  */
 const MAX_CALLERS = 50_000;
@@ -50,6 +50,8 @@ export class Quota {
   #requestsUntold = 0;
   #costUntold = 0;
   #isNoted = false;
+  /** What `describe` gives; null where requests are not limited. */
+  readonly #headers: string[] | null;
 
   /** `onUse`: told once of each use after `takeReport`; null: nobody wants to know. */
   constructor(limits: CallerLimits, key = '', onUse: ((quota: Quota) => void) | null = null) {
@@ -58,6 +60,7 @@ export class Quota {
     this.#limits = limits;
     this.#requests = limits.requestsPerMinute === null ? null : new SlidingCount(limits.requestsPerMinute);
     this.#cost = limits.costPerMinute === null ? null : new SlidingCount(limits.costPerMinute);
+    this.#headers = this.#requests && writeHeaders(this.#requests.limit);
   }
 
   /** Counts a request. Throws RateLimited. */
@@ -130,23 +133,28 @@ export class Quota {
 
   /**
    * Names and values by turns, none where requests are not limited: draft-ietf-httpapi-ratelimit-headers-06, sections 3 and 5,
-   * the version of these fields that clients know.
+   * the version of these fields that clients know. The same list each time: it holds until it is asked for again.
    */
   describe(nowMs: number): readonly string[] {
     const requests = this.#requests;
-    if (requests === null) return [];
-    const limit = String(requests.limit);
-    return [
-      'RateLimit-Limit',
-      limit,
-      'RateLimit-Remaining',
-      String(requests.remaining(nowMs)),
-      'RateLimit-Reset',
-      String(Math.ceil((requests.resetAtMs(nowMs) - nowMs) / 1000)),
-      'RateLimit-Policy',
-      `${limit};w=60`,
-    ];
+    const headers = this.#headers;
+    if (requests === null || headers === null) return NO_HEADERS;
+    headers[REMAINING_AT] = String(requests.remaining(nowMs));
+    headers[RESET_AT] = String(Math.ceil((requests.resetAtMs(nowMs) - nowMs) / 1000));
+    return headers;
   }
+}
+
+const NO_HEADERS: readonly string[] = Object.freeze([]);
+/** Places of what changes in the list of headers. */
+const REMAINING_AT = 3;
+const RESET_AT = 5;
+
+function writeHeaders(limit: number): string[] {
+  return [
+    ...['RateLimit-Limit', String(limit), 'RateLimit-Remaining', '', 'RateLimit-Reset', ''],
+    ...['RateLimit-Policy', `${limit};w=60`],
+  ];
 }
 
 /** The quotas of all callers, by a key that stands for each. */

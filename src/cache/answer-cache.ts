@@ -14,7 +14,7 @@ import { SqliteStore } from './sqlite-store.ts';
 /** How long one turn of going through all answers may take. */
 const TURN_MS = 4;
 /** Answers that are compressed, and written, in one quiet second, and in one go of a stop. */
-const TIDIED_AT_ONCE = 256;
+const TIDIED_AT_ONCE = 512;
 /** After so many quiet seconds in a row memory that is not used goes back to the system. */
 const GIVE_BACK_AFTER_SECONDS = 10;
 /** A stop waits so long for what is in memory to be written. */

@@ -19,7 +19,7 @@ const GATHER_MS = 200;
 /** In one transaction, beside the requests that are served meanwhile. */
 const WRITTEN_AT_ONCE = 64;
 /** More that waits than this is not written: a slow disk must not hold memory. */
-const MOST_WAITING = 512;
+const MOST_WAITING = 1024;
 /** Labels that are looked at, and keys that are read, in one turn. */
 const LABELS_A_TURN = 256;
 const KEYS_A_TURN = 1_000;

@@ -2,7 +2,9 @@
  * An SQLite file on a thread of its own. Node's SQLite is synchronous: on the main thread each durable commit would hold up
  * every request for as long as the disk takes, and the count over a long table for as long as that takes.
  */
-import { Worker } from 'node:worker_threads';
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
+import { Worker, type WorkerOptions } from 'node:worker_threads';
 import type { SqliteConnection, SqliteResult } from './sqlite-session.ts';
 
 interface Waiting {
@@ -24,6 +26,7 @@ export async function openSqliteThread(path: string): Promise<SqliteConnection> 
   const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), {
     workerData: path,
     resourceLimits: HEAP_LIMITS,
+    ...keepCompiled(),
   });
   const waiting = new Map<number, Waiting>();
   let ended: Error | null = null;
@@ -69,4 +72,14 @@ export async function openSqliteThread(path: string): Promise<SqliteConnection> 
       await exited;
     },
   };
+}
+
+/**
+ * A thread does not know of the compile cache that its parent has turned on, and would load the compiler of types for two
+ * files: 11 of the 29 MB that it takes, and half of its start. The directory is the one of the parent, without Node's version; of the
+ * rest of the environment it needs nothing.
+ */
+function keepCompiled(): Pick<WorkerOptions, 'env'> {
+  const directory = getCompileCacheDir();
+  return directory === undefined ? {} : { env: { NODE_COMPILE_CACHE: dirname(directory) } };
 }

@@ -74,7 +74,7 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
     promise: 'opens a database and brings its tables to this version, and knows nothing of what is kept there',
     may: [
       ...['src/domain/', 'src/config/config.ts', 'kysely', 'pg'],
-      ...['node:fs', 'node:path', 'node:sqlite', 'node:worker_threads'],
+      ...['node:fs', 'node:module', 'node:path', 'node:sqlite', 'node:worker_threads'],
     ],
   },
   {

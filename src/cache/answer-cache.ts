@@ -200,8 +200,12 @@ export class AnswerCache {
     await this.#persistent?.whenListed();
   }
 
-  readUsage(): CacheUsage {
-    return { answers: this.#memory.count, weightBytes: this.#memory.weight, heldBytes: this.#slabs.heldBytes };
+  /** `isCounted`: of which registries, by their names; null: of all. */
+  readUsage(isCounted: ((registry: string) => boolean) | null = null): CacheUsage {
+    const { heldBytes } = this.#slabs;
+    if (isCounted === null) return { answers: this.#memory.count, weightBytes: this.#memory.weight, heldBytes };
+    const answers = this.#memory.list().filter(({ registry }) => isCounted(registry));
+    return { answers: answers.length, weightBytes: answers.reduce((sum, { weight }) => sum + weight, 0), heldBytes };
   }
 
   /** Writes what is in memory, as far as that is done in a few seconds, and lets go of everything. */

@@ -27,7 +27,7 @@ export async function openGeneration(config: Config, lasting: ServingParts, stat
       ...state,
       version,
       readRegistries: () => joined.registries.readTotals(),
-      readCache: () => lasting.cache.readUsage(),
+      readCache: (maySee) => lasting.cache.readUsage(maySee),
       readFinished: () => handler.readFinishedAnswers(),
       isReady: () => state.isReady && !state.isDraining,
       isConfigRefused: () => state.configState.refusal !== null,

@@ -28,8 +28,12 @@ export interface MetricsPageOptions {
   readonly metrics: GatewayMetrics;
   readonly requests: HttpRequests;
   readonly readRegistries: () => readonly MeasuredRegistry[];
-  /** Of registries' answers, in memory. */
-  readonly readCache: () => { readonly answers: number; readonly weightBytes: number; readonly heldBytes: number };
+  /** Of registries' answers, in memory; `maySee` null: of all. */
+  readonly readCache: (maySee: MaySee | null) => {
+    readonly answers: number;
+    readonly weightBytes: number;
+    readonly heldBytes: number;
+  };
   /** Of finished answers to clients; null: none are kept. */
   readonly readFinished: () => { readonly count: number; readonly weightBytes: number } | null;
   readonly finishedUse: { readonly hits: number; readonly misses: number };
@@ -52,10 +56,12 @@ export function createMetricsPage(options: MetricsPageOptions): (maySee: MaySee)
     const page = new Exposition();
     const usage = options.readProcess?.() ?? null;
     writeGateway(page, options, usage, maySee);
-    writeCaches(page, options);
+    const all = options.readRegistries();
+    const registries = all.filter(({ name }) => maySee(name));
+    // To look through all that is kept takes milliseconds.
+    writeCaches(page, options, registries.length === all.length ? null : maySee);
     writeSharing(page, options.readSharing());
     writeDatabase(page, options.readDatabase());
-    const registries = options.readRegistries().filter(({ name }) => maySee(name));
     writeCalls(page, registries);
     writeHealth(page, registries);
     if (usage !== null) writeProcess(page, usage);
@@ -119,8 +125,12 @@ function writeGateway(
   );
 }
 
-function writeCaches(page: Exposition, { readCache, readFinished, finishedUse }: MetricsPageOptions): void {
-  const cache = readCache();
+function writeCaches(
+  page: Exposition,
+  { readCache, readFinished, finishedUse }: MetricsPageOptions,
+  maySee: MaySee | null,
+): void {
+  const cache = readCache(maySee);
   const finished = readFinished();
   page.gauge(
     'marketplace_cache_entries',

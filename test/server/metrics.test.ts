@@ -291,6 +291,12 @@ describe('/metrics', () => {
     expect(admin.text).toContain('registry="one"');
     expect(admin.text).not.toContain('two');
     expect((await scrape(served.origin, withKey('both'))).text).toContain('registry="two"');
+    const countKept = async (key: string) =>
+      /cache_entries\{cache="registries"\} (\d+)/.exec((await scrape(served.origin, withKey(key))).text)?.[1];
+    const before = await countKept('admin');
+    await served.ask('{ template(name: "two-01", registry: "two") { title } }', {}, withKey('both').headers);
+    expect(await countKept('admin')).toBe(before);
+    expect(Number(await countKept('both'))).toBeGreaterThan(Number(before));
   });
 
   it('wants a key where anonymous callers are denied', async () => {

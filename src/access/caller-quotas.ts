@@ -175,6 +175,12 @@ export class CallerQuotas {
     this.#sharing = sharing;
   }
 
+  /** Whether anything is limited: otherwise nobody needs to be counted. */
+  get isLimiting(): boolean {
+    const { requestsPerMinute, costPerMinute, concurrent } = this.#limits;
+    return requestsPerMinute !== null || costPerMinute !== null || concurrent !== null;
+  }
+
   /** Takes what callers have used at another process. */
   hear(reports: readonly UsageReport[], nowMs: number): void {
     for (const report of reports) this.of(report.caller, nowMs).addElsewhere(report, nowMs);

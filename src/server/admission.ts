@@ -19,6 +19,7 @@ interface Admitted {
 
 export class Admission {
   readonly #quotas: CallerQuotas;
+  readonly #isLimiting: boolean;
   readonly #readAddress: ReadClientAddress;
   readonly #trustsNobody: boolean;
   readonly #log: AdmissionOptions['log'];
@@ -28,6 +29,7 @@ export class Admission {
 
   constructor({ quotas, trustedProxies, log }: AdmissionOptions) {
     this.#quotas = quotas;
+    this.#isLimiting = quotas.isLimiting;
     this.#readAddress = createClientAddressReader(trustedProxies);
     this.#trustsNobody = trustedProxies.length === 0;
     this.#log = log;
@@ -38,6 +40,7 @@ export class Admission {
    * told by the answer in either case.
    */
   admit(exchange: Admitted, callerKey: string | null): void {
+    if (!this.#isLimiting) return;
     const nowMs = Date.now();
     const quota = this.#quotas.of(callerKey ?? this.#addressKey(exchange.request), nowMs);
     exchange.quota = quota;

@@ -18,12 +18,23 @@ let stop: () => void = () => process.exit(0);
 // Whoever asks again has waited enough. At once it is the same word by another way: a terminal tells npm and us, and npm us.
 const AGAIN_AFTER_MS = 500;
 let askedToStopMs: number | null = null;
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.on(signal, () => {
-    if (askedToStopMs === null) stop();
-    else if (performance.now() - askedToStopMs > AGAIN_AFTER_MS) process.exit(1);
-    askedToStopMs ??= performance.now();
-  });
+function askToStop(): void {
+  if (askedToStopMs === null) stop();
+  else if (performance.now() - askedToStopMs > AGAIN_AFTER_MS) process.exit(1);
+  askedToStopMs ??= performance.now();
+}
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, askToStop);
+// npm and npx may have a shell between themselves and us, which a signal ends before it has told us: whoever has started us is
+// gone then, and so should we be. Workers (which have a channel) hear it from the process that has started them.
+const PARENT_LOOK_MS = 250;
+if (process.env.npm_lifecycle_event !== undefined && process.send === undefined) {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    if (askedToStopMs === null) askToStop();
+  }, PARENT_LOOK_MS);
+  timer.unref();
 }
 // Whoever read what is printed may leave before its end (`marketplace audit export | head`): nobody wants the rest.
 process.stdout.on('error', () => stop());

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -35,6 +35,10 @@ function start(given: readonly string[], environment: Record<string, string> = {
     cwd: folder,
     env: { PATH: process.env.PATH ?? '', PORT: '0', MARKETPLACE_DATA: join(folder, 'data'), ...environment },
   });
+  return watch(child);
+}
+
+function watch(child: ChildProcessWithoutNullStreams): Started {
   running.add(child);
   const lines: string[] = [];
   let errorText = '';
@@ -55,6 +59,16 @@ function start(given: readonly string[], environment: Record<string, string> = {
   return { child, lines, errorText: () => errorText, firstLine, exitCode };
 }
 
+/** By npm itself, whose own process alone is told to stop. */
+function startByNpm(command: readonly string[]): Started {
+  return watch(
+    spawn('npm', command, {
+      cwd: PROJECT,
+      env: { PATH: process.env.PATH ?? '', HOME: folder, PORT: '0', MARKETPLACE_DATA: join(folder, 'data-of-npm') },
+    }),
+  );
+}
+
 const urlIn = (line: string) => /http:\/\/\S+/.exec(line)?.[0] ?? '';
 
 async function ask(url: string, query: string): Promise<{ data?: Record<string, unknown> }> {
@@ -65,6 +79,30 @@ async function ask(url: string, query: string): Promise<{ data?: Record<string, 
   });
   return JSON.parse(await response.text());
 }
+
+describe('a signal to npm alone', () => {
+  it.each([
+    // Where there is a POSIX shell nothing is left between npm and the gateway.
+    { name: 'npm start', command: ['--silent', 'start'], code: 0 },
+    { name: 'npx marketplace serve', command: ['--silent', 'exec', '--', 'marketplace', 'serve'], code: null },
+  ])(
+    'stops what $name has started',
+    async ({ command, code }) => {
+      const { child, firstLine, exitCode, errorText } = startByNpm(command);
+      const { origin } = new URL(urlIn(await firstLine));
+      child.kill('SIGTERM');
+      const look = () =>
+        fetch(`${origin}/healthz`).then(
+          () => 'it answers',
+          () => 'gone',
+        );
+      await expect.poll(look, { timeout: 10_000 }).toBe('gone');
+      await expect.poll(errorText).toContain('stopping');
+      if (code !== null) expect(await exitCode).toBe(code);
+    },
+    30_000,
+  );
+});
 
 describe('npm start', () => {
   it('without a configuration answers a first search over three registries, prints one line, and stops with 0', async () => {

@@ -76,7 +76,7 @@ export async function startGateway({
 /** What stands between "node" and the program in the script that starts the gateway. */
 function flagsOfStart(): readonly string[] {
   const words = packageJson.scripts.start.split(' ');
-  return words.slice(1, words.indexOf(PROGRAM));
+  return words.slice(words.indexOf('node') + 1, words.indexOf(PROGRAM));
 }
 
 /** Of the one line that the gateway prints once it listens. */

@@ -258,6 +258,7 @@ class RestRegistry implements RegistrySource {
     }
     if (value === null) return await this.#findPublished(document, 'CONFLICT');
     if (value !== document.digest) throw new RegistryFailure('CONFLICT', this.info.name, { statusCode: 409 });
+    // It is published, that is sure by its digest: without a look at it the answer has no template, and no failure.
     return await this.#findPublished(document, 'CONFLICT').catch(() => null);
   }
 

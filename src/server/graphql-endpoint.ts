@@ -1,19 +1,19 @@
-/** /graphql: GraphQL over HTTP. Checks the request as HTTP and its document by size, then lets Apollo execute it. */
+/** /graphql: GraphQL over HTTP. Checks the request as HTTP and its document by size, then has it answered. */
 import type { IncomingMessage } from 'node:http';
-import { type ApolloServer, HeaderMap, type HTTPGraphQLRequest } from '@apollo/server';
 import type { Logger } from 'pino';
 import type { RequestContext } from '../../resolvers/context.ts';
 import type { Quota } from '../access/caller-quotas.ts';
-import type { DocumentFacts } from '../access/document-limits.ts';
 import { isDenial } from '../access/errors.ts';
 import { actorOf } from '../domain/audit.ts';
 import type { Caller } from '../domain/caller.ts';
 import { countCalls, runInScope } from '../telemetry/request-scope.ts';
 import type { Admission } from './admission.ts';
-import { type ClientError, internalError, toGraphqlForm, translateError } from './client-errors.ts';
+import { describeOperation, type OperationLabel, refuseWrites } from './chosen-operation.ts';
 import type { CrossOrigin } from './cross-origin.ts';
 import type { RawKey } from './finished-answer.ts';
 import type { FinishedAnswers } from './finished-answers.ts';
+import { answerError } from './graphql-errors.ts';
+import { executeOperation, type OperationExecutors } from './graphql-execution.ts';
 import {
   type GraphqlParameters,
   readParameters,
@@ -26,20 +26,16 @@ import { chooseMediaType, type ResponseMediaType } from './media-type.ts';
 import type { CountOperation } from './operation-errors.ts';
 import type { OperationRecord } from './operation-record.ts';
 import type { ListedDocuments, PersistedDocuments } from './persisted-documents.ts';
-import { describeRefusal } from './refusals.ts';
 import { checkBodyHeaders, collectBody, parseJsonBody } from './request-body.ts';
 import { RequestError } from './request-error.ts';
 import { makeRequestKey, roomOf } from './request-key.ts';
-import { type Answer, type Exchange, sendAnswer } from './responses.ts';
+import { type Exchange, sendAnswer } from './responses.ts';
 import type { Scope } from './scope.ts';
 import { answerExecuted, countObjects, sendFinished, type ToldCost, tellCost } from './send-finished.ts';
 import { type Executed, SharedExecutions } from './shared-executions.ts';
 
-export interface GraphqlEndpointOptions {
-  readonly apollo: ApolloServer<RequestContext>;
+export interface GraphqlEndpointOptions extends OperationExecutors {
   readonly knowDocument: KnowDocument;
-  /** Gives the body of the answer, or null where Apollo has to be asked (src/server/planned-documents.ts). */
-  readonly executePlanned: (parameters: GraphqlParameters, context: RequestContext) => Promise<string | null>;
   readonly persisted: PersistedDocuments;
   readonly maxBodyBytes: number;
   /** Counts requests and operations of each caller. */
@@ -83,8 +79,7 @@ interface Accepted {
 interface Question {
   readonly sent: SentParameters;
   readonly parameters: GraphqlParameters;
-  /** As logs and traces name it. */
-  readonly operation: { readonly type: string; readonly name: string | null };
+  readonly operation: OperationLabel;
   /** What it means; null: nothing is kept of the answer. */
   readonly key: string | null;
   /** How it came; null: it is not looked for by that. */
@@ -94,19 +89,6 @@ interface Question {
 
 /** Of longer requests nothing is kept. */
 const MAX_RAW_CHARACTERS = 16_384;
-
-/** What Apollo is told of a request that was checked already; shared, since Apollo only reads it. */
-const APOLLO_HEADERS: Record<ResponseMediaType, HeaderMap> = {
-  'application/json': createHeaders('application/json'),
-  'application/graphql-response+json': createHeaders('application/graphql-response+json'),
-};
-
-function createHeaders(accept: string): HeaderMap {
-  return new HeaderMap([
-    ['content-type', 'application/json'],
-    ['accept', accept],
-  ]);
-}
 
 /** Makes the endpoint. It answers by itself, once, whatever goes wrong. */
 export function createGraphqlEndpoint(options: GraphqlEndpointOptions): (exchange: GraphqlExchange) => void {
@@ -270,7 +252,7 @@ class GraphqlEndpoint {
     quota?.enter();
     try {
       const calls = { count: 0 };
-      const run = () => execute(this.#options, parameters, context, mediaType);
+      const run = () => executeOperation(this.#options, parameters, context, mediaType);
       const { status, contentType, body } = await (sent.tellsCost ? countCalls(calls, run) : run());
       if (record.refusal !== null) throw record.refusal;
       if (this.#options.log.isLevelEnabled('debug')) this.#logOperation(question, record, startedMs);
@@ -321,75 +303,4 @@ function costOf(body: string, requested: number, calls: { readonly count: number
     remaining: left?.remaining ?? null,
     resetAt: left === null ? null : new Date(left.resetAtMs).toISOString(),
   };
-}
-
-/** The operation that is meant. A name that the document does not have is none. */
-function describeOperation({ operations }: DocumentFacts, operationName: string | undefined): Question['operation'] {
-  const name = operationName ?? (operations.size === 1 ? ([...operations.keys()][0] ?? '') : '');
-  const type = operations.get(name);
-  return type === undefined ? { type: 'query', name: null } : { type, name: name === '' ? null : name };
-}
-
-/** A GET is repeated, prefetched and followed from links: it never changes anything. */
-export function refuseWrites({ operations }: DocumentFacts, operationName: string | undefined): void {
-  const chosen =
-    operationName === undefined && operations.size === 1
-      ? [...operations.values()][0]
-      : operations.get(operationName ?? '');
-  // A subscription is Apollo's to refuse, which says where to send it.
-  if (chosen !== 'mutation') return;
-  throw new RequestError(405, 'method', 'A mutation must be sent by POST; it was sent by GET.', { Allow: 'POST' });
-}
-
-async function execute(
-  { apollo, executePlanned }: GraphqlEndpointOptions,
-  parameters: GraphqlParameters,
-  contextValue: RequestContext,
-  mediaType: ResponseMediaType,
-): Promise<Pick<Executed, 'status' | 'contentType' | 'body'>> {
-  const contentType = `${mediaType}; charset=utf-8`;
-  const planned = await executePlanned(parameters, contextValue);
-  if (planned !== null) return { status: 200, contentType, body: planned };
-  const httpGraphQLRequest: HTTPGraphQLRequest = {
-    method: 'POST',
-    headers: APOLLO_HEADERS[mediaType],
-    search: '',
-    body: parameters,
-  };
-  const { status = 200, body } = await apollo.executeHTTPGraphQLRequest({
-    httpGraphQLRequest,
-    context: async () => contextValue,
-  });
-  if (body.kind !== 'complete')
-    throw new TypeError('Apollo must answer whole: no part of the schema is delivered in pieces.');
-  return { status: statusFor(status, mediaType), contentType, body: body.string };
-}
-
-/**
- * GraphQL over HTTP, "application/json": a well-formed request is answered with 200, whatever its errors, since proxies
- * answer in that type too and only a 200 is surely GraphQL's. The other type means what its status says.
- */
-function statusFor(status: number, mediaType: ResponseMediaType): number {
-  return status === 400 && mediaType === 'application/json' ? 200 : status;
-}
-
-/** What answers a request that never became an operation. */
-export function answerError(
-  error: unknown,
-  { requestId }: Pick<GraphqlExchange, 'requestId'>,
-  mediaType: ResponseMediaType,
-  { log, countOperation }: Pick<GraphqlEndpointOptions, 'log' | 'countOperation'>,
-): Answer {
-  const known = translateError(error);
-  if (known === null) log.error({ requestId, err: error }, 'a GraphQL request failed by a defect');
-  const told: ClientError = known ?? internalError(requestId);
-  countOperation([{ code: told.code, registryNames: [] }]);
-  const answer = {
-    contentType: `${mediaType}; charset=utf-8`,
-    body: `${JSON.stringify({ errors: [toGraphqlForm(told)] })}\n`,
-  };
-  if (error instanceof RequestError) return { ...answer, status: error.status, headers: error.headers };
-  const refusal = describeRefusal(error);
-  if (refusal !== null) return { ...answer, ...refusal };
-  return { ...answer, status: known === null ? 500 : statusFor(400, mediaType) };
 }

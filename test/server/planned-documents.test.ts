@@ -1,14 +1,11 @@
 import { parse } from 'graphql';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RequestContext } from '../../resolvers/context.ts';
-import { CallerAudit } from '../../src/audit/request-audit.ts';
 import { RegistryFailure } from '../../src/domain/errors.ts';
 import { createPlannedDocuments } from '../../src/server/planned-documents.ts';
 import { buildGatewaySchema } from '../../src/server/schema.ts';
 import type { CountedError } from '../../src/telemetry/usage-part.ts';
-import { HeldTrail } from '../helpers/held-trail.ts';
-import { createFixtureView } from './fixture-view.ts';
+import { createFixtureContext, createFixtureView } from './fixture-view.ts';
 import { type ServedFixture, serveFixture } from './serve-fixture.ts';
 
 const PAGE = `query Page($query: String, $first: Int, $withIds: Boolean = true) {
@@ -99,36 +96,9 @@ describe('a document that comes again is answered with the bytes of the first ti
 
 describe('what is known of documents', () => {
   const schema = buildGatewaySchema();
-  const context: RequestContext = {
-    view: createFixtureView(),
+  const context = {
+    ...createFixtureContext(),
     caller: { authenticated: false, subject: null, roles: [], groups: [] },
-    requestId: 'request-1',
-    maxPageSize: 100,
-    origin: null,
-    requireRole: () => undefined,
-    requireIdentity: () => undefined,
-    audit: new CallerAudit(
-      new HeldTrail(),
-      { authenticated: false, subject: null, roles: [], groups: [] },
-      'request-1',
-    ),
-    notes: { cost: null, isWhole: false, waitsFor: null, refusal: null },
-    chargeCost: () => undefined,
-    gateway: {
-      version: '0.0.0',
-      startedAtMs: 0,
-      readSharing: () => null,
-      readDatabase: () => null,
-      countSubscriptions: () => 0,
-      isRestricted: false,
-      readConfigState: () => ({ refusal: null, needsRestart: [] }),
-      readMetrics: () => {
-        throw new TypeError('nobody asks');
-      },
-      countSearch: () => undefined,
-      countView: () => undefined,
-      countInstallation: () => undefined,
-    },
   };
   const make = () => {
     const counted: (readonly CountedError[])[] = [];

@@ -2,6 +2,7 @@
 import { LRUCache } from 'lru-cache';
 import type { CacheInvalidation } from '../domain/cache.ts';
 import type { FinishedAnswer, RawKey } from './finished-answer.ts';
+import { RecentBodies } from './recent-bodies.ts';
 
 /** Fingerprints of keys that were asked for once: 256 kB. */
 const SIGHTING_SLOTS = 65_536;
@@ -23,6 +24,8 @@ export class FinishedAnswers {
   readonly #answers: LRUCache<string, FinishedAnswer>;
   /** By scope and form, then by the request's own text. */
   readonly #rooms = new Map<string, Map<string, FinishedAnswer>>();
+  /** In front of them: what came lately, by its bytes. Knows no answer that is not linked there. */
+  readonly #recent = new RecentBodies<FinishedAnswer>();
   readonly #sightings = new Int32Array(SIGHTING_SLOTS);
   /** How often an answer was given from here, and how often it could not be; counted by those who look here. */
   readonly use: FinishedUse;
@@ -55,14 +58,28 @@ export class FinishedAnswers {
     return this.#answers.calculatedSize;
   }
 
-  /** By the request as it came. undefined: there is none, or it is not true any more. */
-  findRaw({ room, text }: RawKey, nowMs: number): FinishedAnswer | undefined {
+  /**
+   * By the request as it came: a body's bytes, or text as `readRawText` gives it. undefined: there is none, or it is not true
+   * any more.
+   */
+  findRaw(room: string, raw: Buffer | string, nowMs: number): FinishedAnswer | undefined {
+    if (typeof raw === 'string') return this.#findText(room, raw, nowMs);
+    const recent = this.#recent.find(room, raw);
+    if (recent !== undefined && this.#isInUse(recent, nowMs)) return recent;
+    const answer = this.#findText(room, readRawText(raw), nowMs);
+    if (answer !== undefined) this.#recent.remember(room, raw, answer);
+    return answer;
+  }
+
+  #findText(room: string, text: string, nowMs: number): FinishedAnswer | undefined {
     const answer = this.#rooms.get(room)?.get(text);
     if (answer === undefined) return undefined;
-    // Its place in the order of leaving is renewed now and then: that costs more than all else here.
-    if (nowMs - answer.usedAtMs < RENEWED_AFTER_MS && nowMs < answer.freshUntilMs && answer.epoch === this.#epoch)
-      return answer;
-    return this.find(answer.key, nowMs);
+    return this.#isInUse(answer, nowMs) ? answer : this.find(answer.key, nowMs);
+  }
+
+  /** It is true, and was looked up lately: that is done now and then, since it costs more than all else here. */
+  #isInUse(answer: FinishedAnswer, nowMs: number): boolean {
+    return nowMs - answer.usedAtMs < RENEWED_AFTER_MS && nowMs < answer.freshUntilMs && answer.epoch === this.#epoch;
   }
 
   /** By what the request means. */
@@ -139,10 +156,16 @@ export class FinishedAnswers {
   }
 
   #unlink(answer: FinishedAnswer): void {
+    this.#recent.forget(answer);
     for (const { room, text } of answer.rawKeys) {
       const answers = this.#rooms.get(room);
       if (answers?.get(text) === answer) answers.delete(text);
       if (answers?.size === 0) this.#rooms.delete(room);
     }
   }
+}
+
+/** A request as text, one character a byte. */
+export function readRawText(raw: Buffer | string): string {
+  return typeof raw === 'string' ? raw : raw.toString('latin1');
 }

@@ -11,7 +11,7 @@ import type { Admission } from './admission.ts';
 import { describeOperation, type OperationLabel, refuseWrites } from './chosen-operation.ts';
 import type { CrossOrigin } from './cross-origin.ts';
 import type { RawKey } from './finished-answer.ts';
-import type { FinishedAnswers } from './finished-answers.ts';
+import { type FinishedAnswers, readRawText } from './finished-answers.ts';
 import { answerError } from './graphql-errors.ts';
 import { executeOperation, type OperationExecutors } from './graphql-execution.ts';
 import {
@@ -87,8 +87,8 @@ interface Question {
   readonly usesOrigin: boolean;
 }
 
-/** Of longer requests nothing is kept. */
-const MAX_RAW_CHARACTERS = 16_384;
+/** In bytes of the body, or of the address from its "?" on: of longer requests nothing is kept. */
+const MAX_RAW_LENGTH = 16_384;
 
 /** Makes the endpoint. It answers by itself, once, whatever goes wrong. */
 export function createGraphqlEndpoint(options: GraphqlEndpointOptions): (exchange: GraphqlExchange) => void {
@@ -154,12 +154,12 @@ class GraphqlEndpoint {
     collectBody(
       request,
       maxBodyBytes,
-      (bytes) => this.#answer(accepted, bytes.toString('latin1'), () => parseJsonBody(bytes)),
+      (bytes) => this.#answer(accepted, bytes, () => parseJsonBody(bytes)),
       (error) => this.#sendError(exchange, mediaType, error),
     );
   }
 
-  #answer(accepted: Accepted, raw: string, readSent: () => unknown): void {
+  #answer(accepted: Accepted, raw: Buffer | string, readSent: () => unknown): void {
     try {
       this.#answerRaw(accepted, raw, readSent);
     } catch (error) {
@@ -167,20 +167,22 @@ class GraphqlEndpoint {
     }
   }
 
-  /** `raw`: the request as it came, one character a byte. Of what was answered before nothing else is looked at. */
-  #answerRaw(accepted: Accepted, raw: string, readSent: () => unknown): void {
+  /** `raw`: the request as it came. Of what was answered before nothing else is looked at. */
+  #answerRaw(accepted: Accepted, raw: Buffer | string, readSent: () => unknown): void {
     const { exchange, mediaType, scope } = accepted;
     const { finished } = this.#options;
     const startedMs = performance.now();
     let rawKey: RawKey | null = null;
-    if (finished !== null && raw.length <= MAX_RAW_CHARACTERS) {
-      rawKey = { room: roomOf(scope, mediaType, exchange.request.method === 'GET'), text: raw };
-      const known = finished.findRaw(rawKey, Date.now());
+    if (finished !== null && raw.length <= MAX_RAW_LENGTH) {
+      const room = roomOf(scope, mediaType, exchange.request.method === 'GET');
+      const nowMs = Date.now();
+      const known = finished.findRaw(room, raw, nowMs);
       if (known !== undefined) {
-        sendFinished(exchange, known, finished, startedMs);
+        sendFinished(exchange, known, finished, { startedMs, nowMs });
         this.#countViews(accepted.caller, known.record);
         return;
       }
+      rawKey = { room, text: readRawText(raw) };
     }
     this.#answerRead(accepted, rawKey, readSent, startedMs).catch((error: unknown) =>
       this.#sendError(exchange, mediaType, error),
@@ -199,10 +201,11 @@ class GraphqlEndpoint {
       sendAnswer(exchange, answerExecuted(executed, null, exchange.request));
       return;
     }
-    const known = finished.find(key, Date.now());
+    const nowMs = Date.now();
+    const known = finished.find(key, nowMs);
     if (known !== undefined) {
       if (question.rawKey !== null) finished.link(question.rawKey, known);
-      sendFinished(exchange, known, finished, startedMs);
+      sendFinished(exchange, known, finished, { startedMs, nowMs });
       this.#countViews(accepted.caller, known.record);
       return;
     }

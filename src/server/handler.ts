@@ -23,7 +23,6 @@ import { createGraphqlEndpoint } from './graphql-endpoint.ts';
 import { createKnownDocuments } from './known-documents.ts';
 import { createLiveEndpoints } from './live-endpoints.ts';
 import { createAdminHandler, createMetricsEndpoint, type WriteMetrics } from './metrics-endpoint.ts';
-import { NO_ERRORS } from './operation-errors.ts';
 import { OperationRecord } from './operation-record.ts';
 import { ListedDocuments } from './persisted-documents.ts';
 import { createPlannedDocuments } from './planned-documents.ts';
@@ -119,7 +118,6 @@ export async function createHandler({
   });
   const crossOrigin = createCrossOrigin(config.server.cors);
   const scopeOf = createScopeReader();
-  const countOperationAgain = () => countOperation(NO_ERRORS);
   const recordDenial = (requestId: string) =>
     audit.deny({ detail: 'no valid proof of who calls' }, { actor: ANONYMOUS_ACTOR, requestId });
   const createContext = (
@@ -141,7 +139,7 @@ export async function createHandler({
     gateway: record,
     notes: record,
   });
-  const createRecord = () => new OperationRecord(gateway, countOperationAgain);
+  const createRecord = () => new OperationRecord(gateway, metrics.countOperationAgain);
   const checkDocument = createDocumentCheck(limits);
   const listed = config.server.persistedDocuments && new ListedDocuments(config.server.persistedDocuments);
   const live = createLiveEndpoints({

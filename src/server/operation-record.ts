@@ -20,12 +20,12 @@ export class OperationRecord implements GatewayStatus, OperationNotes {
   searches = 0;
   readonly views: ViewedTemplate[] = [];
   readonly #gateway: GatewayStatus;
-  readonly #countOperation: () => void;
+  readonly #countOnceMore: (searches: number, tookMs: number) => void;
 
-  /** `countOperation`: told of an operation that ended well. */
-  constructor(gateway: GatewayStatus, countOperation: () => void) {
+  /** `countOnceMore`: told of an operation that ended well, so many searches and what each took, in milliseconds. */
+  constructor(gateway: GatewayStatus, countOnceMore: (searches: number, tookMs: number) => void) {
     this.#gateway = gateway;
-    this.#countOperation = countOperation;
+    this.#countOnceMore = countOnceMore;
   }
 
   get version(): string {
@@ -77,8 +77,7 @@ export class OperationRecord implements GatewayStatus, OperationNotes {
 
   /** Counts the operation once more, with all that it counted: each search with its time in milliseconds. */
   countAgain(tookMs: number): void {
-    this.#countOperation();
-    for (let search = 0; search < this.searches; search += 1) this.#gateway.countSearch(tookMs);
+    this.#countOnceMore(this.searches, tookMs);
     for (const view of this.views) this.#gateway.countView(view);
   }
 }

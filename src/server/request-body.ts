@@ -9,9 +9,6 @@ const CHARSET = /(?:^|;)\s*charset\s*=\s*"?([^\s;"]+)"?/i;
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** Media types that were found to be in order. */
-const knownMediaTypes = new Set(['application/json', 'application/json; charset=utf-8']);
-
 /** Levels of a message; no argument of the schema has a tenth of that. */
 const MAX_NESTING = 100;
 /** Smaller messages cannot be deep enough to hurt. */
@@ -44,7 +41,9 @@ export function parseJsonBody(bytes: Uint8Array): unknown {
  */
 export function checkBodyHeaders({ headers }: Pick<IncomingMessage, 'headers'>, maxBytes: number): void {
   const mediaType = headers['content-type'];
-  if (mediaType === undefined || !knownMediaTypes.has(mediaType)) checkMediaType(mediaType ?? '');
+  // Most clients write it so, and to compare is less than to look up.
+  if (mediaType !== 'application/json' && mediaType !== 'application/json; charset=utf-8')
+    checkMediaType(mediaType ?? '');
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     throw new RequestError(415, 'content-encoding', 'The body must be sent without content encoding.', {

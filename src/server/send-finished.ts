@@ -18,15 +18,20 @@ type AskedExchange = Exchange & { readonly request: IncomingMessage };
 
 const chooseCodings = createCodingChooser();
 
-/**
- * Sends an answer that is kept, and counts what it stands for. `startedMs`: when the request was there, on the clock of
- * `performance.now()`.
- */
+/** One moment of a request on two clocks: to ask a clock is felt where all else is ready. */
+interface Asked {
+  /** When the request was there, on the clock of `performance.now()`. */
+  readonly startedMs: number;
+  /** On the clock of `Date.now()`. */
+  readonly nowMs: number;
+}
+
+/** Sends an answer that is kept, and counts what it stands for. */
 export function sendFinished(
   exchange: AskedExchange,
   answer: FinishedAnswer,
   store: FinishedAnswers,
-  startedMs: number,
+  { startedMs, nowMs }: Asked,
 ): void {
   const { request, response } = exchange;
   const { headers } = request;
@@ -36,11 +41,11 @@ export function sendFinished(
   const variant = known ?? (codings.length === 0 ? answer.identity : answer.choose(codings, store));
   if (!response.headersSent && !response.destroyed) {
     if (known === null) {
-      response.writeHead(200, fillHeaders(variant, answer, exchange));
+      response.writeHead(200, fillHeaders(variant, answer, exchange, nowMs));
       response.end(variant.bytes);
       exchange.countStatus(200);
     } else {
-      response.writeHead(304, withoutContent(fillHeaders(variant, answer, exchange)));
+      response.writeHead(304, withoutContent(fillHeaders(variant, answer, exchange, nowMs)));
       response.end();
       exchange.countStatus(304);
     }
@@ -50,8 +55,7 @@ export function sendFinished(
 }
 
 /** The variant's own list, made ready for one use. */
-function fillHeaders({ headers }: Variant, answer: FinishedAnswer, exchange: Exchange): string[] {
-  const nowMs = Date.now();
+function fillHeaders({ headers }: Variant, answer: FinishedAnswer, exchange: Exchange, nowMs: number): string[] {
   headers[REQUEST_ID_AT] = exchange.requestId;
   headers[CACHE_CONTROL_AT] = answer.cacheControl(nowMs);
   const own = listOwnHeaders(exchange, nowMs);

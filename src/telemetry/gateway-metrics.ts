@@ -48,6 +48,8 @@ export interface GatewayMetrics {
   countSearch(tookMs: number): void;
   /** An operation that came to its end, with its errors. */
   countOperation(errors: readonly CountedError[]): void;
+  /** An operation without errors, and as many searches that each took so long: what an answer stands for that is given again. */
+  countOperationAgain(searches: number, tookMs: number): void;
   /** A template that was looked up. */
   countView(template: NamedTemplate): void;
   /** A client said how an installation ended. */
@@ -72,6 +74,12 @@ export function createGatewayMetrics(now: () => number = Date.now): GatewayMetri
   return {
     countSearch: (tookMs) => windows.current.searches.record(tookMs),
     countOperation: (errors) => windows.current.countOperation(errors),
+    countOperationAgain: (searches, tookMs) => {
+      // One look at the clock for all of it.
+      const { current } = windows;
+      current.operations += 1;
+      for (let search = 0; search < searches; search += 1) current.searches.record(tookMs);
+    },
     countView: (template) => windows.current.countView(template),
     countInstallation: (outcome, template) => windows.current.countInstallation(outcome, template),
     read(windowMs, maySee) {

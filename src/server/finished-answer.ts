@@ -7,9 +7,13 @@ import { SHARED_HEADERS } from './responses.ts';
 /** What an answer weighs beside its bytes and keys: headers, maps, and the object itself. */
 const OVERHEAD_BYTES = 2048;
 
+/** Up to here node sends head and body by one write out of one piece of text; a longer text it would copy once more. */
+const MAX_TEXT_BYTES = 15 * 1024;
+
 /** One form of the bytes. */
 export interface Variant {
-  readonly bytes: Buffer;
+  /** Short ones as text of one character a byte ("latin1"), which goes out with the head as one. */
+  readonly content: Buffer | string;
   readonly etag: string;
   /** Names and values by turns, as `writeHead` takes them; the values at the two places below are set before each use. */
   readonly headers: string[];
@@ -75,8 +79,9 @@ export class FinishedAnswer {
     this.sinceMs = sinceMs;
     this.registryNames = registryNames;
     this.#parts = { contentType, isPublic, usesOrigin };
-    this.identity = this.#makeVariant(Buffer.from(body), null);
-    this.weightBytes = OVERHEAD_BYTES + key.length + this.identity.bytes.byteLength;
+    const bytes = Buffer.from(body);
+    this.identity = this.#makeVariant(bytes, null);
+    this.weightBytes = OVERHEAD_BYTES + key.length + bytes.byteLength;
   }
 
   /** For the time that is left of it. */
@@ -116,7 +121,9 @@ export class FinishedAnswer {
 
   /** Never rejects: a variant that cannot be made is one that there is not. */
   async #encode(coding: ContentCoding, keeper: Keeper): Promise<void> {
-    const bytes = await encodeContent(this.identity.bytes, coding).catch(() => null);
+    const { content } = this.identity;
+    const plain = typeof content === 'string' ? Buffer.from(content, 'latin1') : content;
+    const bytes = await encodeContent(plain, coding).catch(() => null);
     if (bytes === null) return;
     this.#encoded.set(coding, this.#makeVariant(bytes, coding));
     this.weightBytes += bytes.byteLength;
@@ -142,7 +149,8 @@ export class FinishedAnswer {
     headers.push('Content-Type', contentType);
     if (coding !== null) headers.push('Content-Encoding', coding);
     headers.push('Content-Length', String(bytes.byteLength));
-    return { bytes, etag, headers };
+    const content = bytes.byteLength > MAX_TEXT_BYTES ? bytes : bytes.toString('latin1');
+    return { content, etag, headers };
   }
 }
 

@@ -42,7 +42,7 @@ export function sendFinished(
   if (!response.headersSent && !response.destroyed) {
     if (known === null) {
       response.writeHead(200, fillHeaders(variant, answer, exchange, nowMs));
-      response.end(variant.bytes);
+      response.end(variant.content, 'latin1');
       exchange.countStatus(200);
     } else {
       response.writeHead(304, withoutContent(fillHeaders(variant, answer, exchange, nowMs)));

@@ -8,7 +8,7 @@ import { SHARED_HEADERS } from './responses.ts';
 const OVERHEAD_BYTES = 2048;
 
 /** Up to here node sends head and body by one write out of one piece of text; a longer text it would copy once more. */
-const MAX_TEXT_BYTES = 15 * 1024;
+const MAX_TEXT_BYTES = 15_000;
 
 /** One form of the bytes. */
 export interface Variant {

@@ -42,7 +42,7 @@ async function measureAllocation(
 
 describe('a search over three registries', () => {
   it.each([
-    { which: 'that was asked before', queryOf: () => generateQuery(0), extras: {}, mostKilobytes: 750 },
+    { which: 'that was asked before', queryOf: () => generateQuery(0), extras: {}, mostKilobytes: 36 },
     {
       which: 'that was asked before, with a live field',
       ...{ queryOf: () => generateQuery(0), extras: { timings: true }, mostKilobytes: 750 },

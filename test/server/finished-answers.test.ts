@@ -3,7 +3,7 @@ import { request as sendRequest } from 'node:http';
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { FederationView, Freshness } from '../../src/federation/answers.ts';
-import { createFixtureView } from './fixture-view.ts';
+import { createFixtureView, fixtureTemplate } from './fixture-view.ts';
 import { type ServedFixture, serveFixture } from './serve-fixture.ts';
 import { serveRegistries, wireTemplates } from './serve-registries.ts';
 
@@ -108,6 +108,37 @@ describe('a finished answer', () => {
     expect(fourth.headers['x-request-id']).toBe('mine');
     expect(Number(third.headers['x-graphql-cost'])).toBeGreaterThan(0);
     expect(third.headers['content-length']).toBe(String(third.bytes.byteLength));
+  });
+
+  it.each([
+    { which: 'short', letters: 10 },
+    { which: 'just short enough to go out in one piece', letters: 7_400 },
+    { which: 'long', letters: 30_000 },
+  ])('has the same bytes each time, $which and beyond ASCII', async ({ letters }) => {
+    const template = fixtureTemplate({ name: 'org/base', description: `${'\u00e9'.repeat(letters)} \u6f22 \u{1f9ec}` });
+    await using served = await serve({ replaced: { lookUpTemplate: async () => template } });
+    const answers = [];
+    for (let time = 0; time < 4; time += 1)
+      answers.push(await post(served.origin, '{ template(name: "org/base") { description } }'));
+    const [first, ...others] = answers;
+    expect(JSON.parse(String(first?.bytes)).data.template.description).toBe(template.description);
+    for (const { bytes, headers } of others) {
+      expect(bytes.equals(first?.bytes ?? Buffer.alloc(0))).toBe(true);
+      expect(headers['content-length']).toBe(String(bytes.byteLength));
+    }
+  });
+
+  it('is not given to a request of the same length that asks for something else', async () => {
+    await using served = await serve();
+    const queryOf = (name: string) => `{ template(name: "org/base") { ${name}: name } }`;
+    const names = ['one', 'two', 'six', 'ten'];
+    for (let time = 0; time < 4; time += 1) {
+      for (const name of names) {
+        const { bytes } = await post(served.origin, queryOf(name));
+        expect(JSON.parse(String(bytes))).toEqual({ data: { template: { [name]: 'org/base' } } });
+      }
+    }
+    expect(served.countLookUps()).toBe(2 * names.length);
   });
 
   it('serves equal requests that are written differently', async () => {

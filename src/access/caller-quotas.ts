@@ -52,6 +52,8 @@ export class Quota {
   #isNoted = false;
   /** What `describe` gives; null where requests are not limited. */
   readonly #headers: string[] | null;
+  /** Until the reset, as `#headers` has it: the same for many requests of a busy caller. */
+  #toldSeconds = -1;
 
   /** `onUse`: told once of each use after `takeReport`; null: nobody wants to know. */
   constructor(limits: CallerLimits, key = '', onUse: ((quota: Quota) => void) | null = null) {
@@ -140,7 +142,9 @@ export class Quota {
     const headers = this.#headers;
     if (requests === null || headers === null) return NO_HEADERS;
     headers[REMAINING_AT] = String(requests.remaining(nowMs));
-    headers[RESET_AT] = String(Math.ceil((requests.resetAtMs(nowMs) - nowMs) / 1000));
+    const seconds = Math.ceil((requests.resetAtMs(nowMs) - nowMs) / 1000);
+    if (seconds !== this.#toldSeconds) headers[RESET_AT] = String(seconds);
+    this.#toldSeconds = seconds;
     return headers;
   }
 }

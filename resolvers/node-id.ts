@@ -12,14 +12,18 @@ export type NodeKey =
 /** Longest id that is looked at: three values of the longest that a registry may send fit well within it. */
 const MAX_ID_LENGTH = 4096;
 
-/** Memory for the JSON of one id. Longer ones are rare. */
-const scratch = Buffer.allocUnsafeSlow(512);
-const [SPACE, QUOTE, COMMA, BACKSLASH, BRACKET, TILDE] = [0x20, 0x22, 0x2c, 0x5c, 0x5d, 0x7e];
-const TEMPLATE_START = Buffer.from('["T","');
+/**
+ * What keeps a text from being written as it is: what JSON escapes, what is not ASCII, and the only characters of ASCII that
+ * base64 writes with one of the two signs that base64url has others for (six bits of 62 or 63 are the end of one of these).
+ */
+const IS_SPECIAL = /[^ !#-=@-[\]-}]/;
 
 /** The id of one version of a template at a registry. */
 export function encodeTemplateId(registryName: string, name: string, version: string): string {
-  return encodePlainId(registryName, name, version) ?? encode(['T', registryName, name, version]);
+  if (IS_SPECIAL.test(registryName) || IS_SPECIAL.test(name) || IS_SPECIAL.test(version))
+    return encode(['T', registryName, name, version]);
+  // The same, in half the time: each row of a page has an id.
+  return withoutPadding(btoa(`["T","${registryName}","${name}","${version}"]`));
 }
 
 /** The id of a registry. */
@@ -31,37 +35,9 @@ function encode(parts: readonly string[]): string {
   return Buffer.from(JSON.stringify(parts)).toString('base64url');
 }
 
-/**
- * The same as by way of JSON, in a third of the time and without a copy of anything: each row of a page has an id. null
- * where a character is to be escaped, or is not ASCII.
- */
-function encodePlainId(registryName: string, name: string, version: string): string | null {
-  if (registryName.length + name.length + version.length + 16 > scratch.length) return null;
-  let end = TEMPLATE_START.copy(scratch);
-  end = writePlain(registryName, end);
-  if (end > 0) end = writePlain(name, writeBetween(end));
-  if (end > 0) end = writePlain(version, writeBetween(end));
-  if (end === 0) return null;
-  scratch[end] = QUOTE;
-  scratch[end + 1] = BRACKET;
-  return scratch.toString('base64url', 0, end + 2);
-}
-
-/** Gives where it ends; 0 where the text is not plain. */
-function writePlain(text: string, start: number): number {
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index);
-    if (code < SPACE || code > TILDE || code === QUOTE || code === BACKSLASH) return 0;
-    scratch[start + index] = code;
-  }
-  return start + text.length;
-}
-
-function writeBetween(start: number): number {
-  scratch[start] = QUOTE;
-  scratch[start + 1] = COMMA;
-  scratch[start + 2] = QUOTE;
-  return start + 3;
+function withoutPadding(base64: string): string {
+  if (!base64.endsWith('=')) return base64;
+  return base64.slice(0, base64.endsWith('==') ? -2 : -1);
 }
 
 /** Reads an id. `field` names the argument. Throws BadUserInput for text that this gateway never gave as an id. */

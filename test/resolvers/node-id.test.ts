@@ -8,6 +8,7 @@ function encodeByJson(...parts: readonly string[]): string {
 
 const part = fc.oneof(
   fc.string({ maxLength: 40 }),
+  fc.array(fc.integer({ min: 0x20, max: 0x7f }), { maxLength: 40 }).map((codes) => String.fromCharCode(...codes)),
   fc.string({ unit: 'binary', maxLength: 40 }),
   fc.constantFrom('', 'org/base', '1.2.0', '"', '\\', '\u007f', '\u0000', 'ä', '\ud800', '🧬', 'n'.repeat(200)),
 );
@@ -22,7 +23,16 @@ describe('the id of a template', () => {
     );
   });
 
-  it.each([470, 490, 495, 496, 497, 500, 520, 1000])('of any length: %i', (length) => {
+  it('is the same whichever character is in it, and wherever', () => {
+    for (let code = 0; code < 0x180; code += 1) {
+      for (const start of ['', 'a', 'ab']) {
+        const name = start + String.fromCharCode(code).repeat(3);
+        expect(encodeTemplateId('r', name, name)).toBe(encodeByJson('T', 'r', name, name));
+      }
+    }
+  });
+
+  it.each([1, 2, 3, 470, 490, 495, 496, 497, 500, 520, 1000])('of any length: %i', (length) => {
     const name = 'n'.repeat(length);
     const id = encodeTemplateId('r', name, 'v');
     expect(id).toBe(encodeByJson('T', 'r', name, 'v'));

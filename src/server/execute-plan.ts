@@ -7,6 +7,7 @@ import { type ExecutionResult, GraphQLError, locatedError } from 'graphql';
 import type { RequestContext } from '../../resolvers/context.ts';
 import {
   type FieldPlan,
+  type LeafPlan,
   type OperationPlan,
   planRootFields,
   planSubfields,
@@ -33,7 +34,6 @@ interface Run {
 }
 
 type Answered = Record<string, unknown>;
-type LeafPlan = Extract<ValuePlan, { kind: 'LEAF' }>;
 
 /**
  * Executes the plan's operation, a query. `variables` are coerced, and those of directives the ones the plan was begun
@@ -83,7 +83,10 @@ function executeFields(
   let waits = false;
   try {
     for (const field of fields) {
-      const value = executeField(run, field, source, parentPath);
+      const value =
+        field.leaf === null
+          ? executeField(run, field, source, parentPath)
+          : executeLeaf(run, field, field.leaf, source, parentPath);
       answered[field.responseName] = value;
       if (value instanceof Promise) waits = true;
     }
@@ -92,7 +95,14 @@ function executeFields(
     if (waits) return rejectSettled(answered, error);
     throw error;
   }
-  return waits ? settleFields(answered) : answered;
+  if (!waits) return answered;
+  // Nothing stands beside the only field of the operation whose errors could come before or after its own.
+  return parentPath === undefined && fields.length === 1 ? settleField(answered) : settleFields(answered);
+}
+
+async function settleField(answered: Answered): Promise<Answered> {
+  for (const name of Object.keys(answered)) answered[name] = await answered[name];
+  return answered;
 }
 
 function rejectSettled(answered: Answered, error: unknown): Promise<never> {
@@ -114,7 +124,6 @@ function settleFields(answered: Answered): Promise<Answered> {
 
 /** No closure stands here, nor where items are completed: were there one, each call of the function would cost its scope. */
 function executeField(run: Run, field: FieldPlan, source: unknown, parentPath: Path | undefined): unknown {
-  if (field.value.kind === 'LEAF') return executeLeaf(run, field, field.value, source, parentPath);
   const path = { prev: parentPath, key: field.responseName };
   try {
     const result = resolveField(run, field, source);
@@ -164,14 +173,14 @@ function failLater(
   return completed.then(undefined, (error) => failValue(run, field, value, path, error));
 }
 
-function resolveField(run: Run, { definition, given, resolve }: FieldPlan, source: unknown): unknown {
-  const read = given.fixed ?? readArguments(given, run.variables);
+function resolveField(run: Run, { name, given, fixed, resolve }: FieldPlan, source: unknown): unknown {
+  const read = fixed ?? readArguments(given, run.variables);
   // Of what stands in graphql-js's fourth argument the resolvers of this schema know nothing (src/server/planned-documents.ts sees to it).
   if (resolve !== undefined) return (resolve as FieldFunction)(source, read, run.context);
   if ((typeof source !== 'object' || source === null) && typeof source !== 'function') return undefined;
   const object = source as Record<string, unknown>;
-  const member = object[definition.name];
-  return typeof member === 'function' ? (object as Methods)[definition.name]?.(read, run.context) : member;
+  const member = object[name];
+  return typeof member === 'function' ? (object as Methods)[name]?.(read, run.context) : member;
 }
 
 type FieldFunction = (source: unknown, given: unknown, context: RequestContext) => unknown;
@@ -210,7 +219,7 @@ function completeValue(run: Run, field: FieldPlan, value: ValuePlan, path: Path 
 }
 
 function completeLeafValue(field: FieldPlan, { type, nonNull, asIs }: LeafPlan, result: unknown): unknown {
-  if (asIs !== null && isWrittenAsIs(asIs, result)) return result;
+  if (isWrittenAsIs(asIs, result)) return result;
   if (result === null || result === undefined) {
     if (nonNull) throw nullError(field);
     return null;

@@ -31,7 +31,7 @@ import {
 } from 'graphql';
 import type { RequestContext } from '../../resolvers/context.ts';
 import { type ArgumentPlan, planArguments } from './planned-arguments.ts';
-import { findWritten, type WrittenAsIs } from './planned-leaves.ts';
+import { findWritten } from './planned-leaves.ts';
 
 type FieldDefinition = ReturnType<GraphQLObjectType['getFields']>[string];
 type Resolver = GraphQLFieldResolver<unknown, RequestContext>;
@@ -41,10 +41,15 @@ export interface FieldPlan {
   readonly parentType: GraphQLObjectType;
   readonly definition: FieldDefinition;
   readonly fieldNodes: readonly FieldNode[];
+  readonly name: string;
   readonly given: ArgumentPlan;
+  /** Of `given`, where no variable has a say. */
+  readonly fixed: ArgumentPlan['fixed'];
   /** undefined: the member of that name, called if it is a function. */
   readonly resolve: Resolver | undefined;
   readonly value: ValuePlan;
+  /** The same where it is a leaf: what most fields are. */
+  readonly leaf: LeafPlan | null;
 }
 
 /** What is selected of one object type. */
@@ -56,12 +61,7 @@ export interface SelectionPlan {
 
 /** How a value is completed. `nonNull` says whether null is an error where the value stands. */
 export type ValuePlan =
-  | {
-      readonly kind: 'LEAF';
-      readonly nonNull: boolean;
-      readonly type: GraphQLLeafType;
-      readonly asIs: WrittenAsIs | null;
-    }
+  | LeafPlan
   | { readonly kind: 'LIST'; readonly nonNull: boolean; readonly item: ValuePlan }
   | {
       readonly kind: 'OBJECT';
@@ -75,6 +75,13 @@ export type ValuePlan =
       readonly type: GraphQLInterfaceType | GraphQLUnionType;
       readonly selections: Map<GraphQLObjectType, SelectionPlan>;
     };
+
+export interface LeafPlan {
+  readonly kind: 'LEAF';
+  readonly nonNull: boolean;
+  readonly type: GraphQLLeafType;
+  readonly asIs: ReturnType<typeof findWritten>;
+}
 
 /** A plan of one operation, for one set of values of the variables that @skip and @include look at. */
 export interface OperationPlan {
@@ -207,18 +214,14 @@ function planField(
   const [node] = fieldNodes;
   if (node === undefined) return null;
   const name = node.name.value;
-  if (name === TypeNameMetaFieldDef.name) {
-    const value = planValue(TypeNameMetaFieldDef.type, false);
-    const resolve = () => parentType.name;
-    const definition = TypeNameMetaFieldDef;
-    const given = planArguments(definition, node);
-    return { responseName, parentType, definition, fieldNodes, given, resolve, value };
-  }
-  const definition = parentType.getFields()[name];
+  const isTypeName = name === TypeNameMetaFieldDef.name;
+  const definition = isTypeName ? TypeNameMetaFieldDef : parentType.getFields()[name];
   if (definition === undefined) return null;
-  const value = planValue(definition.type, false);
+  const resolve = isTypeName ? () => parentType.name : definition.resolve;
   const given = planArguments(definition, node);
-  return { responseName, parentType, definition, fieldNodes, given, resolve: definition.resolve, value };
+  const value = planValue(definition.type, false);
+  const leaf = value.kind === 'LEAF' ? value : null;
+  return { responseName, parentType, definition, fieldNodes, name, given, fixed: given.fixed, resolve, value, leaf };
 }
 
 function planValue(type: GraphQLOutputType, nonNull: boolean): ValuePlan {

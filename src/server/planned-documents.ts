@@ -104,7 +104,7 @@ export function createPlannedDocuments(options: PlannedDocumentsOptions): Planne
     coerced: Record<string, unknown>,
     document: DocumentNode,
   ): OperationPlan {
-    const key = conditions.map((name) => String(coerced[name])).join();
+    const key = conditions.length === 0 ? '' : conditions.map((name) => String(coerced[name])).join();
     let plan = plans.get(key);
     if (plan === undefined) {
       plan = beginPlan(schema, document, operation, rootType as GraphQLObjectType, coerced);
@@ -125,9 +125,10 @@ export function createPlannedDocuments(options: PlannedDocumentsOptions): Planne
       const { plan, coerced, found, cost } = begun;
       context.notes.cost = cost;
       context.chargeCost(cost);
+      const { size } = plan;
       const result = await executePlan(plan, coerced, context);
       context.notes.isWhole = result.errors === undefined;
-      if (countPlannedFields(found) > MAX_PLANNED_FIELDS) {
+      if (plan.size > size && countPlannedFields(found) > MAX_PLANNED_FIELDS) {
         unplanned.add(found.document);
         known.delete(parameters.query);
       }

@@ -12,14 +12,32 @@ export type NodeKey =
 /** Longest id that is looked at: three values of the longest that a registry may send fit well within it. */
 const MAX_ID_LENGTH = 4096;
 
+/**
+ * What keeps a text from being written as it is: what JSON escapes, what is not ASCII, and the only characters of ASCII that
+ * base64 writes with one of the two signs that base64url has others for (six bits of 62 or 63 are the end of one of these).
+ */
+const IS_SPECIAL = /[^ !#-=@-[\]-}]/;
+
 /** The id of one version of a template at a registry. */
 export function encodeTemplateId(registryName: string, name: string, version: string): string {
-  return Buffer.from(JSON.stringify(['T', registryName, name, version])).toString('base64url');
+  if (IS_SPECIAL.test(registryName) || IS_SPECIAL.test(name) || IS_SPECIAL.test(version))
+    return encode(['T', registryName, name, version]);
+  // The same, in half the time: each row of a page has an id.
+  return withoutPadding(btoa(`["T","${registryName}","${name}","${version}"]`));
 }
 
 /** The id of a registry. */
 export function encodeRegistryId(name: string): string {
-  return Buffer.from(JSON.stringify(['R', name])).toString('base64url');
+  return encode(['R', name]);
+}
+
+function encode(parts: readonly string[]): string {
+  return Buffer.from(JSON.stringify(parts)).toString('base64url');
+}
+
+function withoutPadding(base64: string): string {
+  if (!base64.endsWith('=')) return base64;
+  return base64.slice(0, base64.endsWith('==') ? -2 : -1);
 }
 
 /** Reads an id. `field` names the argument. Throws BadUserInput for text that this gateway never gave as an id. */

@@ -3,16 +3,20 @@
  * decides in which order errors are found; but nothing that the plan knows is found out again, and the path of a value is
  * made where something stands below it, or when it fails.
  */
-import { type ExecutionResult, GraphQLError, getArgumentValues, locatedError } from 'graphql';
+import { type ExecutionResult, GraphQLError, locatedError } from 'graphql';
 import type { RequestContext } from '../../resolvers/context.ts';
 import {
   type FieldPlan,
+  type LeafPlan,
   type OperationPlan,
   planRootFields,
   planSubfields,
   readRuntimeType,
+  type SelectionPlan,
   type ValuePlan,
 } from './execution-plan.ts';
+import { readArguments } from './planned-arguments.ts';
+import { isWrittenAsIs } from './planned-leaves.ts';
 
 interface Path {
   readonly prev: Path | undefined;
@@ -31,8 +35,6 @@ interface Run {
 
 type Answered = Record<string, unknown>;
 
-const NO_ARGUMENTS = Object.freeze({});
-
 /**
  * Executes the plan's operation, a query. `variables` are coerced, and those of directives the ones the plan was begun
  * with. Never throws and never rejects: what goes wrong is in `errors`.
@@ -45,7 +47,7 @@ export function executePlan(
   const run: Run = { plan, variables, context, errors: [], failed: new Set() };
   try {
     const data = executeFields(run, planRootFields(plan), undefined, undefined);
-    if (!isPromise(data)) return endRun(run, data);
+    if (!(data instanceof Promise)) return endRun(run, data);
     return data.then(
       (settled) => endRun(run, settled),
       (error: GraphQLError) => failRun(run, error),
@@ -73,70 +75,112 @@ function noteError({ errors, failed }: Run, error: GraphQLError, path: Path | un
 
 function executeFields(
   run: Run,
-  fields: readonly FieldPlan[],
+  { fields, blank }: SelectionPlan,
   source: unknown,
   parentPath: Path | undefined,
 ): Answered | Promise<Answered> {
-  const answered: Answered = {};
+  const answered: Answered = { ...blank };
   let waits = false;
   try {
     for (const field of fields) {
-      const value = executeField(run, field, source, parentPath);
+      const value =
+        field.leaf === null
+          ? executeField(run, field, source, parentPath)
+          : executeLeaf(run, field, field.leaf, source, parentPath);
       answered[field.responseName] = value;
-      if (isPromise(value)) waits = true;
+      if (value instanceof Promise) waits = true;
     }
   } catch (error) {
     // The others are waited for, so that a rejection of theirs is not left alone.
-    if (waits) {
-      return settleFields(answered).finally(() => {
-        throw error;
-      });
-    }
+    if (waits) return rejectSettled(answered, error);
     throw error;
   }
-  return waits ? settleFields(answered) : answered;
+  if (!waits) return answered;
+  // Nothing stands beside the only field of the operation whose errors could come before or after its own.
+  return parentPath === undefined && fields.length === 1 ? settleField(answered) : settleFields(answered);
+}
+
+async function settleField(answered: Answered): Promise<Answered> {
+  for (const name of Object.keys(answered)) answered[name] = await answered[name];
+  return answered;
+}
+
+function rejectSettled(answered: Answered, error: unknown): Promise<never> {
+  return settleFields(answered).finally(() => {
+    throw error;
+  }) as Promise<never>;
 }
 
 function settleFields(answered: Answered): Promise<Answered> {
   return Promise.all(Object.values(answered)).then((values) => {
-    const settled: Answered = {};
     let index = 0;
     for (const name of Object.keys(answered)) {
-      settled[name] = values[index];
+      answered[name] = values[index];
       index += 1;
     }
-    return settled;
+    return answered;
   });
 }
 
+/** No closure stands here, nor where items are completed: were there one, each call of the function would cost its scope. */
 function executeField(run: Run, field: FieldPlan, source: unknown, parentPath: Path | undefined): unknown {
-  const path = field.value.kind === 'LEAF' ? undefined : { prev: parentPath, key: field.responseName };
+  const path = { prev: parentPath, key: field.responseName };
   try {
     const result = resolveField(run, field, source);
     const completed = isPromise(result)
-      ? result.then((resolved) => completeValue(run, field, field.value, path, resolved))
+      ? completeLater(run, field, field.value, path, result)
       : completeValue(run, field, field.value, path, result);
-    if (!isPromise(completed)) return completed;
-    return completed.then(undefined, (error) =>
-      failValue(run, field, field.value, path ?? { prev: parentPath, key: field.responseName }, error),
-    );
+    return completed instanceof Promise ? failLater(run, field, field.value, path, completed) : completed;
   } catch (error) {
-    return failValue(run, field, field.value, path ?? { prev: parentPath, key: field.responseName }, error);
+    return failValue(run, field, field.value, path, error);
   }
 }
 
-function resolveField(run: Run, { definition, fieldNodes, resolve }: FieldPlan, source: unknown): unknown {
-  const [node] = fieldNodes;
-  const given =
-    definition.args.length === 0 || node === undefined
-      ? NO_ARGUMENTS
-      : getArgumentValues(definition, node, run.variables);
+function executeLeaf(
+  run: Run,
+  field: FieldPlan,
+  value: LeafPlan,
+  source: unknown,
+  parentPath: Path | undefined,
+): unknown {
+  try {
+    const result = resolveField(run, field, source);
+    if (!isPromise(result)) return completeLeafValue(field, value, result);
+    const path = { prev: parentPath, key: field.responseName };
+    return failLater(run, field, value, path, completeLater(run, field, value, path, result));
+  } catch (error) {
+    return failValue(run, field, value, { prev: parentPath, key: field.responseName }, error);
+  }
+}
+
+function completeLater(
+  run: Run,
+  field: FieldPlan,
+  value: ValuePlan,
+  path: Path,
+  result: PromiseLike<unknown>,
+): Promise<unknown> {
+  return toPromise(result).then((resolved) => completeValue(run, field, value, path, resolved));
+}
+
+function failLater(
+  run: Run,
+  field: FieldPlan,
+  value: ValuePlan,
+  path: Path,
+  completed: Promise<unknown>,
+): Promise<unknown> {
+  return completed.then(undefined, (error) => failValue(run, field, value, path, error));
+}
+
+function resolveField(run: Run, { name, given, fixed, resolve }: FieldPlan, source: unknown): unknown {
+  const read = fixed ?? readArguments(given, run.variables);
   // Of what stands in graphql-js's fourth argument the resolvers of this schema know nothing (src/server/planned-documents.ts sees to it).
-  if (resolve !== undefined) return (resolve as FieldFunction)(source, given, run.context);
+  if (resolve !== undefined) return (resolve as FieldFunction)(source, read, run.context);
   if ((typeof source !== 'object' || source === null) && typeof source !== 'function') return undefined;
   const object = source as Record<string, unknown>;
-  const member = object[definition.name];
-  return typeof member === 'function' ? (object as Methods)[definition.name]?.(given, run.context) : member;
+  const member = object[name];
+  return typeof member === 'function' ? (object as Methods)[name]?.(read, run.context) : member;
 }
 
 type FieldFunction = (source: unknown, given: unknown, context: RequestContext) => unknown;
@@ -156,38 +200,39 @@ function listKeys(path: Path): (string | number)[] {
   return keys.reverse();
 }
 
-/** `path` is of need for what is no leaf. */
 function completeValue(run: Run, field: FieldPlan, value: ValuePlan, path: Path | undefined, result: unknown): unknown {
+  if (value.kind === 'LEAF') return completeLeafValue(field, value, result);
   if (result === null || result === undefined) {
     if (value.nonNull) throw nullError(field);
     return null;
   }
   if (result instanceof Error) throw result;
   switch (value.kind) {
-    case 'LEAF':
-      return completeLeaf(field, value, result);
     case 'LIST':
       return completeList(run, field, value, path, result);
     case 'OBJECT':
-      value.fields ??= planSubfields(run.plan, value.type, field.fieldNodes);
-      return executeFields(run, value.fields, result, path);
+      value.selection ??= planSubfields(run.plan, value.type, field.fieldNodes);
+      return executeFields(run, value.selection, result, path);
     case 'ABSTRACT':
       return completeAbstract(run, field, value, path, result);
   }
 }
 
-function nullError({ parentType, definition }: FieldPlan): Error {
-  return new Error(`Cannot return null for non-nullable field ${parentType.name}.${definition.name}.`);
-}
-
-function completeLeaf(
-  { parentType, definition }: FieldPlan,
-  { type }: Extract<ValuePlan, { kind: 'LEAF' }>,
-  result: unknown,
-): unknown {
+function completeLeafValue(field: FieldPlan, { type, nonNull, asIs }: LeafPlan, result: unknown): unknown {
+  if (isWrittenAsIs(asIs, result)) return result;
+  if (result === null || result === undefined) {
+    if (nonNull) throw nullError(field);
+    return null;
+  }
+  if (result instanceof Error) throw result;
   const serialized = type.serialize(result);
   if (serialized !== null && serialized !== undefined) return serialized;
-  throw new Error(`The type ${type.name} must not write a value of ${parentType.name}.${definition.name} as null.`);
+  const coordinate = `${field.parentType.name}.${field.definition.name}`;
+  throw new Error(`The type ${type.name} must not write a value of ${coordinate} as null.`);
+}
+
+function nullError({ parentType, definition }: FieldPlan): Error {
+  return new Error(`Cannot return null for non-nullable field ${parentType.name}.${definition.name}.`);
 }
 
 function completeList(
@@ -206,7 +251,7 @@ function completeList(
   let index = 0;
   for (const each of result) {
     const completed = completeItem(run, field, item, path, index, each);
-    if (isPromise(completed)) waits = true;
+    if (completed instanceof Promise) waits = true;
     items.push(completed);
     index += 1;
   }
@@ -223,13 +268,13 @@ function completeItem(
 ): unknown {
   const path = item.kind === 'LEAF' ? undefined : { prev: listPath, key: index };
   try {
-    const completed = isPromise(each)
-      ? each.then((resolved) => completeValue(run, field, item, path, resolved))
-      : completeValue(run, field, item, path, each);
-    if (!isPromise(completed)) return completed;
-    return completed.then(undefined, (error) =>
-      failValue(run, field, item, path ?? { prev: listPath, key: index }, error),
-    );
+    if (isPromise(each)) {
+      const itemPath = path ?? { prev: listPath, key: index };
+      return failLater(run, field, item, itemPath, completeLater(run, field, item, itemPath, each));
+    }
+    const completed = completeValue(run, field, item, path, each);
+    if (!(completed instanceof Promise)) return completed;
+    return failLater(run, field, item, path ?? { prev: listPath, key: index }, completed);
   } catch (error) {
     return failValue(run, field, item, path ?? { prev: listPath, key: index }, error);
   }
@@ -245,14 +290,14 @@ function completeAbstract(
   const typeName = (value.type.resolveType as TypeFunction | undefined)?.(result, run.context);
   const complete = (name: unknown) => {
     const type = readRuntimeType(run.plan, value.type, name, field);
-    let fields = value.fields.get(type);
-    if (fields === undefined) {
-      fields = planSubfields(run.plan, type, field.fieldNodes);
-      value.fields.set(type, fields);
+    let selection = value.selections.get(type);
+    if (selection === undefined) {
+      selection = planSubfields(run.plan, type, field.fieldNodes);
+      value.selections.set(type, selection);
     }
-    return executeFields(run, fields, result, path);
+    return executeFields(run, selection, result, path);
   };
-  return isPromise(typeName) ? typeName.then(complete) : complete(typeName);
+  return isPromise(typeName) ? toPromise(typeName).then(complete) : complete(typeName);
 }
 
 type TypeFunction = (value: unknown, context: RequestContext) => unknown;
@@ -264,6 +309,11 @@ function isIterable(value: unknown): value is Iterable<unknown> {
     : false;
 }
 
-function isPromise<T>(value: T | PromiseLike<unknown>): value is Promise<Awaited<T>> {
+function isPromise(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+/** What the execution itself makes are promises of the language, and so known at less cost than others. */
+function toPromise(value: PromiseLike<unknown>): Promise<unknown> {
+  return value instanceof Promise ? value : Promise.resolve(value);
 }

@@ -30,6 +30,8 @@ import {
   typeFromAST,
 } from 'graphql';
 import type { RequestContext } from '../../resolvers/context.ts';
+import { type ArgumentPlan, planArguments } from './planned-arguments.ts';
+import { findWritten } from './planned-leaves.ts';
 
 type FieldDefinition = ReturnType<GraphQLObjectType['getFields']>[string];
 type Resolver = GraphQLFieldResolver<unknown, RequestContext>;
@@ -39,27 +41,47 @@ export interface FieldPlan {
   readonly parentType: GraphQLObjectType;
   readonly definition: FieldDefinition;
   readonly fieldNodes: readonly FieldNode[];
+  readonly name: string;
+  readonly given: ArgumentPlan;
+  /** Of `given`, where no variable has a say. */
+  readonly fixed: ArgumentPlan['fixed'];
   /** undefined: the member of that name, called if it is a function. */
   readonly resolve: Resolver | undefined;
   readonly value: ValuePlan;
+  /** The same where it is a leaf: what most fields are. */
+  readonly leaf: LeafPlan | null;
+}
+
+/** What is selected of one object type. */
+export interface SelectionPlan {
+  readonly fields: readonly FieldPlan[];
+  /** All names of the answer, in order. Copies of it are filled in: an object that grows name by name is moved as it does. */
+  readonly blank: Readonly<Record<string, unknown>>;
 }
 
 /** How a value is completed. `nonNull` says whether null is an error where the value stands. */
 export type ValuePlan =
-  | { readonly kind: 'LEAF'; readonly nonNull: boolean; readonly type: GraphQLLeafType }
+  | LeafPlan
   | { readonly kind: 'LIST'; readonly nonNull: boolean; readonly item: ValuePlan }
   | {
       readonly kind: 'OBJECT';
       readonly nonNull: boolean;
       readonly type: GraphQLObjectType;
-      fields: readonly FieldPlan[] | null;
+      selection: SelectionPlan | null;
     }
   | {
       readonly kind: 'ABSTRACT';
       readonly nonNull: boolean;
       readonly type: GraphQLInterfaceType | GraphQLUnionType;
-      readonly fields: Map<GraphQLObjectType, readonly FieldPlan[]>;
+      readonly selections: Map<GraphQLObjectType, SelectionPlan>;
     };
+
+export interface LeafPlan {
+  readonly kind: 'LEAF';
+  readonly nonNull: boolean;
+  readonly type: GraphQLLeafType;
+  readonly asIs: ReturnType<typeof findWritten>;
+}
 
 /** A plan of one operation, for one set of values of the variables that @skip and @include look at. */
 export interface OperationPlan {
@@ -91,16 +113,16 @@ export function beginPlan(
     schema,
     fragments,
     variables,
-    root: { kind: 'OBJECT', nonNull: false, type: rootType, fields: null },
+    root: { kind: 'OBJECT', nonNull: false, type: rootType, selection: null },
     rootSelections: operation.selectionSet,
     size: 0,
   };
 }
 
 /** The fields at the operation's root, in the order of the answer. */
-export function planRootFields(plan: OperationPlan): readonly FieldPlan[] {
-  plan.root.fields ??= planFields(plan, plan.root.type, [plan.rootSelections]);
-  return plan.root.fields;
+export function planRootFields(plan: OperationPlan): SelectionPlan {
+  plan.root.selection ??= planFields(plan, plan.root.type, [plan.rootSelections]);
+  return plan.root.selection;
 }
 
 /** The fields that `fieldNodes`, which answer under one name, select of an object of this type. */
@@ -108,7 +130,7 @@ export function planSubfields(
   plan: OperationPlan,
   type: GraphQLObjectType,
   fieldNodes: readonly FieldNode[],
-): readonly FieldPlan[] {
+): SelectionPlan {
   return planFields(
     plan,
     type,
@@ -120,7 +142,7 @@ function planFields(
   plan: OperationPlan,
   type: GraphQLObjectType,
   selectionSets: readonly SelectionSetNode[],
-): readonly FieldPlan[] {
+): SelectionPlan {
   const nodes = new Map<string, FieldNode[]>();
   const spread = new Set<string>();
   for (const selectionSet of selectionSets) collectFields(plan, type, selectionSet, nodes, spread);
@@ -130,7 +152,7 @@ function planFields(
     if (field !== null) fields.push(field);
   }
   plan.size += fields.length;
-  return fields;
+  return { fields, blank: Object.fromEntries(fields.map(({ responseName }) => [responseName, null])) };
 }
 
 /** GraphQL specification, October 2021, section 6.3.2, CollectFields. */
@@ -189,24 +211,25 @@ function planField(
   responseName: string,
   fieldNodes: readonly FieldNode[],
 ): FieldPlan | null {
-  const name = fieldNodes[0]?.name.value ?? '';
-  if (name === TypeNameMetaFieldDef.name) {
-    const value = planValue(TypeNameMetaFieldDef.type, false);
-    const resolve = () => parentType.name;
-    return { responseName, parentType, definition: TypeNameMetaFieldDef, fieldNodes, resolve, value };
-  }
-  const definition = parentType.getFields()[name];
+  const [node] = fieldNodes;
+  if (node === undefined) return null;
+  const name = node.name.value;
+  const isTypeName = name === TypeNameMetaFieldDef.name;
+  const definition = isTypeName ? TypeNameMetaFieldDef : parentType.getFields()[name];
   if (definition === undefined) return null;
+  const resolve = isTypeName ? () => parentType.name : definition.resolve;
+  const given = planArguments(definition, node);
   const value = planValue(definition.type, false);
-  return { responseName, parentType, definition, fieldNodes, resolve: definition.resolve, value };
+  const leaf = value.kind === 'LEAF' ? value : null;
+  return { responseName, parentType, definition, fieldNodes, name, given, fixed: given.fixed, resolve, value, leaf };
 }
 
 function planValue(type: GraphQLOutputType, nonNull: boolean): ValuePlan {
   if (isNonNullType(type)) return planValue(type.ofType, true);
   if (isListType(type)) return { kind: 'LIST', nonNull, item: planValue(type.ofType, false) };
-  if (isLeafType(type)) return { kind: 'LEAF', nonNull, type };
-  if (isAbstractType(type)) return { kind: 'ABSTRACT', nonNull, type, fields: new Map() };
-  return { kind: 'OBJECT', nonNull, type, fields: null };
+  if (isLeafType(type)) return { kind: 'LEAF', nonNull, type, asIs: findWritten(type) };
+  if (isAbstractType(type)) return { kind: 'ABSTRACT', nonNull, type, selections: new Map() };
+  return { kind: 'OBJECT', nonNull, type, selection: null };
 }
 
 /** The object type that a value of an abstract type has, of the name its resolver gave. Throws as graphql-js does. */

@@ -32,6 +32,7 @@ import {
   NO_ERRORS,
   toCounted,
 } from './operation-errors.ts';
+import { planVariables } from './planned-variables.ts';
 
 /**
  * Bounds of what is kept, together about 40 MB of plans at the very most: a program has a few dozen documents, a planned
@@ -68,6 +69,7 @@ interface PlannedDocument {
 interface PlannedOperation {
   readonly operation: OperationDefinitionNode;
   readonly measureCost: ReturnType<typeof createCostMeter>;
+  readonly coerceVariables: ReturnType<typeof planVariables>;
   /** Variables that @skip and @include look at. */
   readonly conditions: readonly string[];
   /** By the values of those. */
@@ -92,8 +94,7 @@ export function createPlannedDocuments(options: PlannedDocumentsOptions): Planne
     const registryCount = context.view.registries.length;
     const cost = of.measureCost({ variables: given, registryCount, maxPageSize: context.maxPageSize });
     if (cost > maxCost) return null;
-    // One fault is enough here: it is for Apollo to tell of it, and of the others.
-    const { coerced } = getVariableValues(schema, of.operation.variableDefinitions ?? [], given, { maxErrors: 1 });
+    const coerced = of.coerceVariables(given) ?? coerceAnew(schema, of.operation, given);
     if (coerced === undefined) return null;
     return { plan: choosePlan(of, coerced, found.document), coerced, found, cost };
   }
@@ -103,7 +104,7 @@ export function createPlannedDocuments(options: PlannedDocumentsOptions): Planne
     coerced: Record<string, unknown>,
     document: DocumentNode,
   ): OperationPlan {
-    const key = conditions.map((name) => String(coerced[name])).join();
+    const key = conditions.length === 0 ? '' : conditions.map((name) => String(coerced[name])).join();
     let plan = plans.get(key);
     if (plan === undefined) {
       plan = beginPlan(schema, document, operation, rootType as GraphQLObjectType, coerced);
@@ -124,9 +125,10 @@ export function createPlannedDocuments(options: PlannedDocumentsOptions): Planne
       const { plan, coerced, found, cost } = begun;
       context.notes.cost = cost;
       context.chargeCost(cost);
+      const { size } = plan;
       const result = await executePlan(plan, coerced, context);
       context.notes.isWhole = result.errors === undefined;
-      if (countPlannedFields(found) > MAX_PLANNED_FIELDS) {
+      if (plan.size > size && countPlannedFields(found) > MAX_PLANNED_FIELDS) {
         unplanned.add(found.document);
         known.delete(parameters.query);
       }
@@ -149,11 +151,21 @@ function findOperation(
   const found = {
     operation,
     measureCost: createCostMeter({ schema, document, operation, window }),
+    coerceVariables: planVariables(schema, operation),
     conditions: listConditions(document),
     plans: new Map(),
   };
   operations.set(name ?? '', found);
   return found;
+}
+
+/** undefined where they are wrong. One fault is enough here: it is for Apollo to tell of it, and of the others. */
+function coerceAnew(
+  schema: GraphQLSchema,
+  { variableDefinitions = [] }: OperationDefinitionNode,
+  given: Readonly<Record<string, unknown>>,
+): Record<string, unknown> | undefined {
+  return getVariableValues(schema, variableDefinitions, given, { maxErrors: 1 }).coerced;
 }
 
 function listConditions(document: DocumentNode): readonly string[] {

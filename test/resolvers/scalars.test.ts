@@ -51,6 +51,15 @@ describe('DateTime', () => {
     );
   });
 
+  it('is written alike on more days than are remembered, and on each again', () => {
+    for (const start of [0, 1001, 0]) {
+      for (let day = 0; day < 4500; day += 1) {
+        const timeMs = day * 86_400_000 + start * 43_199;
+        expect(scalars.DateTime.__serialize(timeMs)).toBe(new Date(timeMs).toISOString());
+      }
+    }
+  });
+
   it('is not written from what is no time', () => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY, 8.65e15, '2026-01-01', null]) {
       expect(() => scalars.DateTime.__serialize(value)).toThrow('milliseconds');

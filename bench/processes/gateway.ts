@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type Measurable, startModule } from './remote.ts';
@@ -56,6 +57,8 @@ export async function startGateway({
     given: ['serve'],
     flags: ['--import', new URL('measured.ts', import.meta.url).href, ...flagsOfStart(), ...flags],
     environment: {
+      // What measures it is loaded first and has types: without this the gateway would carry the compiler of them as well.
+      NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url)),
       ...{ MARKETPLACE_CONFIG: config, MARKETPLACE_DATA: folder, PORT: '0', LOG_LEVEL: 'error' },
       ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),
     },

@@ -79,7 +79,7 @@ export async function createGateway(
     trail.count(entry, readScope()?.actor ?? GATEWAY_ACTOR);
   };
   const lasting = {
-    ...openLastingParts(config, { log, tracing, siblings, onCredentialsUsed: noteCredentials }),
+    ...(await openLastingParts(config, { log, tracing, siblings, onCredentialsUsed: noteCredentials })),
     audit: trail,
   };
   const bus = lasting.cluster ?? siblings;
@@ -207,7 +207,7 @@ export async function warmCache(
   queries: readonly string[],
   { log }: GatewayOverrides,
 ): Promise<WarmedFederation> {
-  const lasting = openLastingParts(config, { log });
+  const lasting = await openLastingParts(config, { log });
   const { cache, usage } = lasting;
   await cache.whenListed();
   try {

@@ -1,15 +1,10 @@
-/** Where the program begins, and the only file that touches the process. Without arguments it serves the gateway. */
-import { enableCompileCache } from 'node:module';
+/** The program, and the only file but its entry that touches the process. Without arguments it serves the gateway. */
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
-import { fileURLToPath } from 'node:url';
 import type { Host } from './cli/host.ts';
 
 /** How often the event loop is looked at: fifty times a second cost nothing that can be measured. */
 const EVENT_LOOP_RESOLUTION_MS = 20;
 
-// What was compiled and stripped of its types once is not so again: a quarter of the time to the first answer. Kept in the
-// checkout, since whoever can write to a shared folder could plant code there; without the right to write, it is left off.
-enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/compiled', import.meta.url)));
 // GraphQL checks each value it looks at for a second copy of itself unless told that this is production: a twelfth of the
 // work of a search. It reads the variable when it is loaded, so that everything else is loaded behind this line.
 process.env.NODE_ENV ??= 'production';

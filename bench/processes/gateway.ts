@@ -5,11 +5,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type Measurable, startModule } from './remote.ts';
 
-const PROGRAM = 'src/main.ts';
+const PROGRAM = 'bin/marketplace.js';
 /** Every layer is there, and none holds anything back: what is measured is what a request costs, not how many are let through. */
 const UNREACHED_LIMIT = { requestsPerSecond: 1_000_000, burst: 1_000_000, concurrent: 100_000, maxQueue: 1_000_000 };
 const READY_MS = 10_000;
@@ -53,8 +54,11 @@ export async function startGateway({
   const server = { cache: { warm: 'off' }, limits, secret: 'of the benchmarks: 0123456789abcdef' };
   await writeFile(config, stringify({ server, registries, auth: { apiKeys } }, { aliasDuplicateObjects: false }));
   const { child, readUsage, collectGarbage, ...started } = startModule(new URL(`../../${PROGRAM}`, import.meta.url), {
+    given: ['serve'],
     flags: ['--import', new URL('measured.ts', import.meta.url).href, ...flagsOfStart(), ...flags],
     environment: {
+      // What measures it is loaded first and has types: without this the gateway would carry the compiler of them as well.
+      NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url)),
       ...{ MARKETPLACE_CONFIG: config, MARKETPLACE_DATA: folder, PORT: '0', LOG_LEVEL: 'error' },
       ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),
     },

@@ -1,7 +1,7 @@
 /** Processes of a benchmark: each side of a comparison runs in its own, so that its CPU time can be told apart. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { basename } from 'node:path';
+import { join, parse } from 'node:path';
 import type { Call, Commands, Reply, Usage } from './serve.ts';
 
 /** A process as far as it is measured. */
@@ -20,6 +20,8 @@ export interface Remote<C extends Commands> extends Measurable, AsyncDisposable 
 export interface StartOptions {
   /** Added to this process's own. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** What the program is given. */
+  readonly given?: readonly string[];
   /** Flags of Node. */
   readonly flags?: readonly string[];
 }
@@ -33,7 +35,7 @@ const running = new Set<number>();
 let started = 0;
 let profileFolder: string | null = null;
 
-/** From now on each process that is started writes a CPU profile into the folder when it ends. */
+/** From now on each process that is started writes CPU profiles into a folder of its own in this one when it ends. */
 export function profileInto(folder: string): void {
   profileFolder = folder;
 }
@@ -55,8 +57,8 @@ export function startProcess<C extends Commands>(url: URL): Remote<C> {
 }
 
 /** Starts a module whose process can be measured: it serves commands, or `measured.ts` is loaded in front of it. */
-export function startModule(url: URL, { environment, flags = [] }: StartOptions = {}): StartedModule {
-  const child = fork(url, {
+export function startModule(url: URL, { environment, given = [], flags = [] }: StartOptions = {}): StartedModule {
+  const child = fork(url, given, {
     // As `npm start` runs it: GraphQL looks at the variable when it is loaded.
     env: { ...process.env, NODE_ENV: 'production', ...environment },
     execArgv: [...flags, ...flagsOfProfile(url), ...(process.env.BENCH_NODE_FLAGS?.split(' ') ?? [])],
@@ -96,11 +98,11 @@ export function startModule(url: URL, { environment, flags = [] }: StartOptions 
 function flagsOfProfile({ pathname }: URL): readonly string[] {
   if (profileFolder === null) return [];
   started += 1;
-  const name = basename(pathname, '.ts');
+  const { name } = parse(pathname);
+  // A folder of its own: each of the process's threads writes a file into it, and one name for all would leave the last one's.
   return [
     '--cpu-prof',
-    `--cpu-prof-dir=${profileFolder}`,
-    `--cpu-prof-name=${name === 'main' ? 'gateway' : name}-${started}.cpuprofile`,
+    `--cpu-prof-dir=${join(profileFolder, `${name === 'marketplace' ? 'gateway' : name}-${started}`)}`,
   ];
 }
 

@@ -24,6 +24,12 @@ const MOST_WAITING = 1024;
 const LABELS_A_TURN = 256;
 const KEYS_A_TURN = 1_000;
 
+/**
+ * What compressing writes into at a time. Most windows come to less, and as much as Node takes by itself (16 kB) lies in malloc's
+ * heap until the next collection of garbage: tens of megabytes after a second of it.
+ */
+const PACKED_CHUNK_BYTES = 2048;
+
 const compress = promisify<Uint8Array, ZstdOptions, Buffer>(zstdCompress);
 
 /** What is judged of an answer on the disk. */
@@ -193,9 +199,9 @@ export class PersistentTier {
 
   async #writeSome(answers: readonly CachedAnswer[]): Promise<void> {
     for (const answer of answers) {
-      await packAnswer(answer);
-      // Reads the rows, which is as much work.
+      // Read while the bytes are as they came: as much work as compressing them.
       answer.rows();
+      await packAnswer(answer);
       await new Promise((resolve) => setImmediate(resolve));
     }
     const nowMs = Date.now();
@@ -241,7 +247,7 @@ export async function packAnswer(answer: CachedAnswer): Promise<void> {
   const { bytes } = pinned;
   try {
     if (bytes.length < WORTH_PACKING_BYTES) return;
-    const options = { pledgedSrcSize: bytes.length };
+    const options = { pledgedSrcSize: bytes.length, chunkSize: PACKED_CHUNK_BYTES };
     const packed = bytes.length <= SHORT_BYTES ? zstdCompressSync(bytes, options) : await compress(bytes, options);
     if (packed.length < bytes.length) answer.pack(packed);
   } finally {

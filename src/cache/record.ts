@@ -28,13 +28,18 @@ export interface RecordLabel extends StoredForm {
 /** Writes a record: the label as JSON behind a checksum over both, and the body as it is. */
 export function encodeRecord(label: RecordLabel, body: Uint8Array): StoredRecord {
   const { rows, ...plain } = label;
-  const names = rows === null ? null : Buffer.from(rows.names.buffer, rows.names.byteOffset, rows.names.byteLength);
-  const index = names === null ? null : { names: names.toString('base64'), isLoose: rows?.isLoose ?? true };
+  const index = rows === null ? null : { names: writeNames(rows.names), isLoose: rows.isLoose };
   const json = Buffer.from(JSON.stringify({ format: FORMAT, ...plain, rows: index }));
   const bytes = Buffer.allocUnsafe(CHECKSUM_BYTES + json.length);
   bytes.set(json, CHECKSUM_BYTES);
   bytes.writeUInt32LE(checksum(json, body));
   return { label: bytes, body };
+}
+
+function writeNames(names: readonly number[]): string {
+  const bytes = Buffer.allocUnsafe(names.length * 4);
+  names.forEach((name, index) => void bytes.writeUInt32LE(name, index * 4));
+  return bytes.toString('base64');
 }
 
 /** null: it is torn, or of another format. */
@@ -136,7 +141,7 @@ function readComplexity(value: string): Complexity {
 
 function readRows(json: JsonObject): StoredForm['rows'] {
   const bytes = Buffer.from(readString(json.names), 'base64');
-  const names = Uint32Array.from({ length: bytes.length / 4 }, (_, index) => bytes.readUInt32LE(index * 4));
+  const names = Array.from({ length: bytes.length / 4 }, (_, index) => bytes.readUInt32LE(index * 4));
   return { names, isLoose: readFlag(json.isLoose) };
 }
 

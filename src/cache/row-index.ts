@@ -5,8 +5,12 @@ import type { CatalogRow } from '../domain/template.ts';
 
 /** What the rows of a search answer say about which templates it can contain. */
 export interface RowIndex {
-  /** Fingerprints of the rows' normalised names: two names that share one cost a needless question, never a wrong answer. */
-  readonly names: Uint32Array;
+  /**
+   * Fingerprints of the rows' normalised names: two names that share one cost a needless question, never a wrong answer. A list,
+   * though they have 32 bits each: the bytes of a typed array lie in malloc's heap, which the small ones of many answers keep in
+   * shreds, and which then never gives back what lay between them.
+   */
+  readonly names: readonly number[];
   /** The registry gave rows that were not asked for: it ignores names or filters, and may give anything. */
   readonly isLoose: boolean;
 }
@@ -28,7 +32,7 @@ export function fingerprintName(name: string): number {
 export function indexRows(subject: AnswerSubject, value: unknown): RowIndex | null {
   if (subject.layer !== 'SEARCH' || !hasRows(value)) return null;
   const rows = value.rows.filter((row) => row !== null);
-  const names = Uint32Array.from(rows, (row) => fingerprintName(row.name));
+  const names = rows.map((row) => fingerprintName(row.name));
   const asked = subject.names === null ? null : new Set(subject.names.map(fingerprintName));
   const passes = compileCriteria(subject.criteria);
   const isLoose =

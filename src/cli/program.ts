@@ -40,12 +40,13 @@ function createProgram(host: Host, setExitCode: (code: number) => void): Command
       'processes that serve at one address, for machines with many cores (MARKETPLACE_WORKERS)',
     )
     .action(async ({ profile, workers }: { readonly profile?: string; readonly workers?: string }) => {
+      const demo = host.environment.MARKETPLACE_CONFIG ? null : await startDemo();
       const { serve } = await import('./serve.ts');
       const chosen = {
         ...(profile !== undefined && { MARKETPLACE_PROFILE: profile }),
         ...(workers !== undefined && { MARKETPLACE_WORKERS: workers }),
       };
-      setExitCode(await serve({ ...host, environment: { ...host.environment, ...chosen } }));
+      setExitCode(await serve({ ...host, environment: { ...host.environment, ...chosen } }, demo?.opened ?? null));
     });
   program
     .command('registry')
@@ -65,6 +66,16 @@ function createProgram(host: Host, setExitCode: (code: number) => void): Command
   addKeyCommands(program, host, setExitCode);
   addAuditCommands(program, host, setExitCode);
   return program;
+}
+
+/** The registries of a gateway without a configuration: they start while the gateway itself is loaded, which takes as long. */
+async function startDemo() {
+  const { openDemoThread } = await import('../../registry/demo-thread.ts');
+  const opened = openDemoThread();
+  // Whoever waits for them is told; that they may fail before there is anybody is no defect of ours.
+  opened.catch(() => undefined);
+  // In an object, since they are not to be waited for here.
+  return { opened };
 }
 
 function addAuditCommands(program: Command, host: Host, setExitCode: (code: number) => void): void {

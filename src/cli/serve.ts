@@ -1,6 +1,7 @@
 /** `marketplace serve`: the gateway as a server, until it is asked to stop. */
 import { destination, type Logger } from 'pino';
 import packageJson from '../../package.json' with { type: 'json' };
+import type { Demo } from '../../registry/demo-thread.ts';
 import { WorkerBus, type WorkerChannel } from '../cluster/worker-bus.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigFaults } from '../config/faults.ts';
@@ -33,14 +34,17 @@ interface Setup {
   close(): Promise<void>;
 }
 
-/** Serves until the host says stop. Gives the exit code: 0 stopped, 1 failed, 2 the configuration is wrong. */
-export async function serve(host: Host): Promise<number> {
+/**
+ * Serves until the host says stop. Gives the exit code: 0 stopped, 1 failed, 2 the configuration is wrong. `demo`: the registries
+ * that are served, with their own configuration; null: those of the configuration that the environment names.
+ */
+export async function serve(host: Host, demo: Promise<Demo> | null): Promise<number> {
   const channel = openOwnChannel();
   // From here on: whoever sends the signal early must not end the process by it.
   const reload = new ReloadSignal(host);
   let setup: Setup;
   try {
-    setup = await prepare(host.environment);
+    setup = demo === null ? prepareNamed(host.environment) : await prepareDemo(await demo, host.environment);
   } catch (error) {
     host.printErrorLine(error instanceof Error ? error.message : String(error));
     return error instanceof ConfigFaults ? EXIT_USAGE : EXIT_FAILED;
@@ -63,27 +67,14 @@ export async function serve(host: Host): Promise<number> {
   }
 }
 
-/** The configuration of the file that the environment names; without one, that of demo registries started for it. */
-async function prepare(environment: Host['environment']): Promise<Setup> {
-  const path = environment.MARKETPLACE_CONFIG;
-  if (path) {
-    const source = new ConfigSource(path, environment);
-    return { config: source.read(), source, close: async () => source.close() };
-  }
-  const { startDemoRegistries } = await import('../../registry/demo.ts');
-  const demo = await startDemoRegistries();
-  const close = async () => {
-    await Promise.all(demo.map((registry) => registry.close()));
-  };
+function prepareNamed(environment: Host['environment']): Setup {
+  const source = new ConfigSource(environment.MARKETPLACE_CONFIG ?? '', environment);
+  return { config: source.read(), source, close: async () => source.close() };
+}
+
+async function prepareDemo({ registries, close }: Demo, environment: Host['environment']): Promise<Setup> {
   try {
-    return {
-      config: demoConfig(
-        demo.map(({ name, type, url }) => ({ name, type, url })),
-        environment,
-      ),
-      source: null,
-      close,
-    };
+    return { config: demoConfig(registries, environment), source: null, close };
   } catch (error) {
     await close();
     throw error;

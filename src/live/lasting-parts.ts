@@ -5,7 +5,7 @@ import { RegistryPool } from '../../datasources/registries.ts';
 import type { StoredTrail } from '../audit/stored-trail.ts';
 import { AnswerCache } from '../cache/answer-cache.ts';
 import type { EventBus } from '../cluster/event-bus.ts';
-import { RedisCluster } from '../cluster/redis-cluster.ts';
+import type { RedisCluster, RedisClusterOptions } from '../cluster/redis-cluster.ts';
 import type { Config } from '../config/config.ts';
 import type { CacheInvalidation } from '../domain/cache.ts';
 import { Learnt } from '../federation/learnt.ts';
@@ -51,15 +51,15 @@ export interface LastingOptions {
   readonly onCredentialsUsed?: (registryName: string) => void;
 }
 
-/** Opens them as the first configuration says. Never throws: where the data directory cannot be used, memory is. */
-export function openLastingParts(
+/** Opens them as the first configuration says. Never rejects: where the data directory cannot be used, memory is. */
+export async function openLastingParts(
   { dataDirectory, redisUrl, server }: Config,
   { log, tracing = null, siblings = null, onCredentialsUsed = () => undefined }: LastingOptions,
-): LastingParts {
+): Promise<LastingParts> {
   const { memory, disk } = server.cache;
   const file = disk === null ? null : { path: join(dataDirectory, CACHE_FILE), maxBytes: disk };
   const usageFile = disk === null ? null : join(dataDirectory, USAGE_FILE);
-  const cluster = redisUrl === null ? null : new RedisCluster({ url: redisUrl, secrets: server.secrets, log });
+  const cluster = redisUrl === null ? null : await openCluster({ url: redisUrl, secrets: server.secrets, log });
   // By Redis they are told as well, and more surely.
   const others = cluster === null ? siblings : null;
   const tellOthers =
@@ -87,6 +87,12 @@ export function openLastingParts(
       await cluster?.close();
     },
   };
+}
+
+/** Loaded where it is used: most gateways have no Redis, and its client is a twentieth of what a start loads. */
+async function openCluster(options: RedisClusterOptions): Promise<RedisCluster> {
+  const { RedisCluster } = await import('../cluster/redis-cluster.ts');
+  return new RedisCluster(options);
 }
 
 /** The most used searches and look-ups that a gateway with this data directory has recorded. Never throws. */

@@ -13,7 +13,6 @@ import { ANONYMOUS_ACTOR, type AuditTrail, actorOf } from '../domain/audit.ts';
 import type { CacheInvalidation } from '../domain/cache.ts';
 import type { Caller } from '../domain/caller.ts';
 import type { FederationView } from '../federation/answers.ts';
-import { openTokenVerifier } from '../identity/token-verifier.ts';
 import type { Tracing } from '../telemetry/request-trace.ts';
 import { Admission } from './admission.ts';
 import { createApollo } from './apollo.ts';
@@ -95,7 +94,7 @@ export async function createHandler({
   const readiness = { isReady: () => state.isReady, isDraining: () => state.isDraining };
   const finished = cache.responses === null ? null : new FinishedAnswers(cache.responses, state.finishedUse);
   const keepsTokens = config.registries.some(({ credentials }) => credentials?.type === 'passthrough');
-  const tokens = takeTokenVerifier(config.auth.jwt, keepsTokens, state, log);
+  const tokens = await takeTokenVerifier(config.auth.jwt, keepsTokens, state, log);
   const authenticateBy = createAuthenticator(config.auth, tokens?.part ?? null);
   const authenticate = (request: IncomingMessage) => authenticateBy(readCredentials(request));
   const gateway = {
@@ -252,14 +251,18 @@ function countViews(audit: AuditTrail, caller: Caller, views: OperationRecord['v
     audit.count({ action: 'template.view', registryName, outcome: 'SUCCEEDED' }, actor);
 }
 
-/** The one before, with its keys and the tokens that it has verified, where its settings are the same. */
-function takeTokenVerifier(
+/**
+ * The one before, with its keys and the tokens that it has verified, where its settings are the same. It is loaded here, with the
+ * library of tokens: most gateways have no use for it.
+ */
+async function takeTokenVerifier(
   jwt: Config['auth']['jwt'],
   keepsTokens: boolean,
   { tokenVerifiers }: ServerState,
   log: Logger,
 ) {
   if (jwt === null) return null;
+  const { openTokenVerifier } = await import('../identity/token-verifier.ts');
   const settings = { jwt, keepsTokens };
   return tokenVerifiers.take(settings, () => openTokenVerifier({ ...settings, log }));
 }

@@ -1,9 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { BENCHMARKS, LONG_BENCHMARKS } from '../../bench/benchmarks.ts';
 import { generateQuery, generateTemplates, WORD_OF_ALL } from '../../bench/catalog.ts';
 import { watchMachine } from '../../bench/disturbance.ts';
 import { drawFlameGraph, readFrames, sumByFunction } from '../../bench/flame-graph.ts';
 import { formatSpread, type Measurement, ratioOfLimit, runClients, times } from '../../bench/measure.ts';
+import { describeProfiles } from '../../bench/profile.ts';
 import { formatResults, formatTable, type Table } from '../../bench/report.ts';
 import { median, percentile } from '../../bench/statistics.ts';
 
@@ -108,7 +112,7 @@ describe('the report', () => {
 
 describe('a flame graph', () => {
   const frame = (functionName: string, url = '') => ({ functionName, url, lineNumber: 6 });
-  const root = readFrames({
+  const profile = {
     nodes: [
       { id: 1, callFrame: frame('(root)'), children: [2, 5] },
       { id: 2, callFrame: frame('outer', new URL('../../src/a.ts', import.meta.url).href), children: [3] },
@@ -118,6 +122,20 @@ describe('a flame graph', () => {
     ],
     samples: [2, 3, 4, 5],
     timeDeltas: [10, 20, 30, 400],
+  };
+  const root = readFrames(profile);
+
+  it('is drawn of each thread of a process, under the name of the process', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'marketplace-profiles-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    mkdirSync(join(folder, 'gateway-2'));
+    for (const thread of [0, 1]) {
+      const name = `CPU.20260101.120000.4711.${thread}.00${thread + 1}.cpuprofile`;
+      writeFileSync(join(folder, 'gateway-2', name), JSON.stringify(profile));
+    }
+    expect(describeProfiles(folder)).toContain('outer ./src/a.ts:7');
+    const names = ['gateway-2', 'gateway-2-thread-1'].flatMap((name) => [`${name}.cpuprofile`, `${name}.svg`]);
+    expect(readdirSync(folder).toSorted()).toEqual(names.toSorted());
   });
 
   it('counts time by function, with what it calls, and leaves out when there was nothing to do', () => {

@@ -22,7 +22,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 async function run(...given: readonly string[]) {
   const env = { PATH: process.env.PATH ?? '', ...environment };
-  const child = spawn(process.execPath, [join(PROJECT, 'src/main.ts'), 'audit', ...given], { cwd: folder, env });
+  const child = spawn(process.execPath, [join(PROJECT, 'bin/marketplace.js'), 'audit', ...given], { cwd: folder, env });
   let [output, errorText] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text;

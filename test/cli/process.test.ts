@@ -31,7 +31,7 @@ interface Started {
 
 /** Starts the program as `npm start` and `npx marketplace` do. */
 function start(given: readonly string[], environment: Record<string, string> = {}): Started {
-  const child = spawn(process.execPath, [join(PROJECT, 'src/main.ts'), ...given], {
+  const child = spawn(process.execPath, [join(PROJECT, 'bin/marketplace.js'), ...given], {
     cwd: folder,
     env: { PATH: process.env.PATH ?? '', PORT: '0', MARKETPLACE_DATA: join(folder, 'data'), ...environment },
   });
@@ -106,7 +106,7 @@ describe('a signal to npm alone', () => {
 
 describe('npm start', () => {
   it('without a configuration answers a first search over three registries, prints one line, and stops with 0', async () => {
-    const { child, lines, firstLine, exitCode, errorText } = start([]);
+    const { child, lines, firstLine, exitCode, errorText } = start(['serve']);
     const url = urlIn(await firstLine);
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/graphql$/);
     const { data } = await ask(url, '{ search(query: "python") { partial nodes { name } registries { outcome } } }');
@@ -161,7 +161,7 @@ describe('npm start', () => {
   });
 
   it('says goodbye to subscriptions when it is asked to stop, and ends with 0 at once', async () => {
-    const { child, firstLine, exitCode } = start([]);
+    const { child, firstLine, exitCode } = start(['serve']);
     const origin = urlIn(await firstLine).replace(/\/graphql$/, '');
     using events = createSseClient(origin);
     const closed: unknown[] = [];
@@ -190,7 +190,7 @@ describe('npm start', () => {
       config,
       'servr: {}\nregistries:\n  - name: BAD NAME\n    type: official\n    url: http://example.org\n',
     );
-    const { exitCode, lines, errorText } = start([], { MARKETPLACE_CONFIG: config });
+    const { exitCode, lines, errorText } = start(['serve'], { MARKETPLACE_CONFIG: config });
     expect(await exitCode).toBe(2);
     expect(lines).toEqual([]);
     expect(errorText()).toContain('wrong.yaml:1:');
@@ -202,7 +202,7 @@ describe('npm start', () => {
     const other = createServer();
     await once(other.listen(0, '127.0.0.1'), 'listening');
     const port = String((other.address() as AddressInfo).port);
-    const { exitCode, errorText } = start([], { PORT: port });
+    const { exitCode, errorText } = start(['serve'], { PORT: port });
     expect(await exitCode).toBe(1);
     expect(errorText()).toContain(`127.0.0.1:${port}: another program does`);
     expect(errorText()).not.toContain('    at ');
@@ -238,7 +238,7 @@ describe('marketplace', () => {
 
   it('ends without a word when whoever reads what it prints has left', async () => {
     const environment = { MARKETPLACE_DATA: join(folder, 'read-in-part') };
-    const gateway = start([], environment);
+    const gateway = start(['serve'], environment);
     await gateway.firstLine;
     gateway.child.kill('SIGTERM');
     await gateway.exitCode;

@@ -31,7 +31,7 @@ export async function runGateway(
   const folder = mkdtempSync(join(tmpdir(), 'marketplace-run-'));
   const configPath = join(folder, 'marketplace.yaml');
   writeFileSync(configPath, stringify(config));
-  const child = spawn(process.execPath, [join(PROJECT, 'src/main.ts'), 'serve'], {
+  const child = spawn(process.execPath, [join(PROJECT, 'bin/marketplace.js'), 'serve'], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {

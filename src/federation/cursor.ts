@@ -46,6 +46,8 @@ export interface CursorRegistry {
 export interface CursorState {
   /** The last place that was shown; null: nothing yet. */
   readonly mark: CursorMark | null;
+  /** Rows of the first window of each list: under RELEVANCE the order of the walk depends on it. 126 at most. */
+  readonly firstRows: number;
   readonly registries: readonly CursorRegistry[];
 }
 
@@ -155,7 +157,7 @@ function encodeWithin(state: CursorState, maxBytes: number): Uint8Array {
   }
   const fewer = withFewerPlaces(state);
   // More registries than a cursor is made for: what it does not tell of goes on with the walk.
-  const rest = fewer ?? { mark: state.mark, registries: state.registries.slice(0, state.registries.length >> 1) };
+  const rest = fewer ?? { ...state, registries: state.registries.slice(0, state.registries.length >> 1) };
   return encodeWithin(rest, maxBytes);
 }
 
@@ -173,7 +175,7 @@ function withFewerPlaces(state: CursorState): CursorState | null {
       ? { ...registry, place: { ...place, mark: kept.get(place.mark) ?? place.mark } }
       : registry;
   });
-  return { mark: state.mark, registries };
+  return { ...state, registries };
 }
 
 const READ_AS: readonly (ListOrder | null)[] = [null, 'TOTAL', 'BY_KEY', 'UNSORTED'];
@@ -189,7 +191,7 @@ function encodeState(state: CursorState, detail: Detail): Uint8Array {
   for (const { place } of state.registries) {
     if (place.type === 'OWN' && !marks.includes(place.mark)) marks.push(place.mark);
   }
-  writer.writeByte(state.mark === null ? 0 : 1);
+  writer.writeByte(state.firstRows * 2 + (state.mark === null ? 0 : 1));
   writer.writeVarint(marks.length);
   for (const mark of marks) encodeMark(writer, mark, detail);
   const told = state.registries.filter((registry) => tellsSomething(registry, detail));
@@ -276,10 +278,11 @@ function encodeRegistry(writer: ByteWriter, registry: CursorRegistry, marks: Cur
 function decodeState(payload: Uint8Array): CursorState | null {
   const reader = new ByteReader(payload);
   if (reader.readByte() !== VERSION) return null;
-  const hasMark = reader.readByte() === 1;
+  const flags = reader.readByte();
+  const hasMark = (flags & 1) === 1;
   const marks = Array.from({ length: reader.readVarint() }, () => decodeMark(reader));
   const registries = Array.from({ length: reader.readVarint() }, () => decodeRegistry(reader, marks));
-  return { mark: hasMark ? (marks[0] ?? null) : null, registries };
+  return { mark: hasMark ? (marks[0] ?? null) : null, firstRows: flags >>> 1, registries };
 }
 
 function decodeRegistry(reader: ByteReader, marks: readonly CursorMark[]): CursorRegistry {

@@ -28,7 +28,7 @@ export interface ListWindow {
 export class ListReader extends SpanReader {
   /** Grows when a window that was given out before is replaced: places in it must be found again. */
   generation = 0;
-  /** Rows of the first window. Most readers see the first page alone, and a page takes some of each registry's rows. */
+  /** Rows of the first window: see `first-window.ts`. */
   readonly firstSize: number;
   readonly #windows = new Map<number, ListWindow>();
   readonly #ahead = new Map<number, Promise<ListWindow>>();
@@ -157,6 +157,7 @@ export class ListReader extends SpanReader {
     const start = this.startOf(index);
     const overlap = index > 0 ? 1 : 0;
     const span = await this.readSpan(start - overlap, this.sizeOf(index) + overlap, notBeforeMs);
+    if (overlap === 1 && this.#isBeginning(span.rows)) this.traits.noteIgnoredOffset();
     // A malformed one counts where its own window is read.
     if (overlap === 1 && span.rows[0] === null) this.record.malformed -= 1;
     return {
@@ -166,6 +167,12 @@ export class ListReader extends SpanReader {
       atEnd: span.atEnd,
       fetchedAtMs: span.fetchedAtMs,
     };
+  }
+
+  /** Whether rows that were asked for further down are those that the list begins with. */
+  #isBeginning(rows: readonly (CatalogRow | null)[]): boolean {
+    const first = this.#windows.get(0)?.rows;
+    return first !== undefined && first.length > 1 && [0, 1].every((at) => isSameRow(rows[at], first[at]));
   }
 
   /** Looks at the seams around a window; what is fetched again has its own seams looked at in turn. */

@@ -3,8 +3,10 @@
 import type { TemplatePredicate } from '../domain/criteria.ts';
 import type { RegistryFailure } from '../domain/errors.ts';
 import type { SearchConfig } from '../domain/search.ts';
+import type { CatalogRow } from '../domain/template.ts';
 import type { VisibleRegistry } from './answers.ts';
 import { DrainedStream, type Drains } from './drained-stream.ts';
+import { wholeFirstRowsOf } from './first-window.ts';
 import { KeyedStream } from './keyed-stream.ts';
 import { inspectOrder } from './list-order.ts';
 import { ListReader } from './list-reader.ts';
@@ -24,18 +26,6 @@ import type { RegistryStart } from './walk.ts';
  */
 const ROWS_TO_CHECK = 50;
 
-/**
- * Rows of a list's first window: a page as most ask for it; one more, which tells whether there is a next one; and one that
- * shows that no tie of this one is missing. So many of each registry make the first page of nearly every search, and rows
- * that are not shown are most of what a cold search costs.
- */
-const FIRST_WINDOW_ROWS = 22;
-
-/** Of a list whose other windows have `windowSize` rows. */
-export function firstSizeOf(windowSize: number): number {
-  return Math.min(windowSize, FIRST_WINDOW_ROWS);
-}
-
 /** What all streams of one page share. */
 export interface PageSetting {
   readonly list: ListQuery;
@@ -44,6 +34,8 @@ export interface PageSetting {
   readonly context: StreamContext;
   readonly forwardCompare: ComparePositions;
   readonly deadlineMs: number;
+  /** Rows of the first window of each registry's list. */
+  readonly firstRows: number;
   /** When the page was begun, on the clock of `Date.now()`. */
   readonly sinceMs: number;
   /** What the criteria ask of a template; null: nothing. */
@@ -72,7 +64,22 @@ export class Participant {
     this.start = start;
     this.traits = traits;
     this.#setting = setting;
-    this.reader = this.#createReader(setting.search.window, firstSizeOf(setting.search.window));
+    this.reader = this.#createReader(setting.search.window, this.#chooseFirstSize());
+  }
+
+  /** Rows of the first window: as many as one registry alone may fill a page with, where this one mostly does. */
+  #chooseFirstSize(): number {
+    const { list, search, firstRows } = this.#setting;
+    // The order of a walk by relevance depends on its windows: they stay as they are.
+    if (list.order.field === 'RELEVANCE') return firstRows;
+    const isOneAnswer = this.traits.ignoresOffset || this.traits.fillsPages(list.order);
+    return isOneAnswer ? wholeFirstRowsOf(search.window) : firstRows;
+  }
+
+  /** Takes note of whether the first window was enough for a page that began at the head of the list. */
+  noteFirstPage(stream: RegistryStream, taken: number): void {
+    const { list, firstRows } = this.#setting;
+    this.traits.noteFirstPage(list.order, taken + stream.refused >= firstRows);
   }
 
   /** Every reader that read something of this registry for the page. */
@@ -84,7 +91,8 @@ export class Participant {
 
   /**
    * Asks at once for the windows that a page of `count` entries over so many registries will need of this one, where it would
-   * come to its second window for certain: when there is no other registry, or all first windows together are too short.
+   * come to its second window for certain: when there is no other registry, or all first windows together are too short; and
+   * where pages have mostly needed it of late.
    */
   askAhead(count: number, registries: number): void {
     const { list, context, search } = this.#setting;
@@ -97,7 +105,8 @@ export class Participant {
     if (readAs === 'UNSORTED' || (readAs !== 'TOTAL' && search.window < ROWS_TO_CHECK)) return;
     // The rows of one key are given out when a row of the next one was seen.
     const { hint } = this.start;
-    this.reader.askAhead(hint, hint + rows + (readAs === 'BY_KEY' ? 1 : 0));
+    const needed = isAtHead && this.traits.fillsPages(list.order) ? wholeFirstRowsOf(search.window) : rows;
+    this.reader.askAhead(hint, hint + Math.max(rows, needed) + (readAs === 'BY_KEY' ? 1 : 0));
   }
 
   /** Rejects with RegistryFailure when the registry has to be asked first and does not answer. */
@@ -161,18 +170,25 @@ export class Participant {
     if (known !== null) return known;
     const reader = this.#readerForChecks();
     const index = reader === this.reader ? reader.indexOf(this.start.hint) : 0;
-    const { rows, atEnd } = await reader.load(index);
+    const first = await reader.load(index);
     const claimed: ListOrder = reader.claimsTotalOrder ? 'TOTAL' : order.field === 'NAME' ? 'UNSORTED' : 'BY_KEY';
-    const inspect = (shown: typeof rows) => inspectOrder(shown, order, this.#setting.forwardCompare).seen;
-    let seen = inspect(rows);
     // A short window shows too little of keys that nothing is claimed of, and of a collation.
     const isDoubtful = claimed === 'BY_KEY' || (claimed === 'TOTAL' && order.field === 'NAME');
-    if (isDoubtful && seen !== 'UNSORTED' && !atEnd && rows.length < ROWS_TO_CHECK) {
-      seen = inspect([...rows, ...(await reader.load(index + 1)).rows]);
-    }
+    const seen = await this.#inspectList(reader, index, isDoubtful ? ROWS_TO_CHECK : first.rows.length);
     this.traits.noteListOrder(order, claimed);
     this.traits.noteListOrder(order, seen);
     return this.traits.listOrder(order) ?? claimed;
+  }
+
+  /** What so many rows from a window on show of the list's order, or fewer where it is unsorted or ends before. */
+  async #inspectList(reader: ListReader, index: number, count: number): Promise<ListOrder> {
+    const rows: (CatalogRow | null)[] = [];
+    for (let at = index; ; at += 1) {
+      const window = await reader.load(at);
+      rows.push(...window.rows);
+      const { seen } = inspectOrder(rows, this.#setting.list.order, this.#setting.forwardCompare);
+      if (seen === 'UNSORTED' || window.atEnd || rows.length >= count) return seen;
+    }
   }
 
   #readerForChecks(): ListReader {

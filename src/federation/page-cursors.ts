@@ -17,6 +17,7 @@ export class PageCursors {
   readonly #compare: ComparePositions;
   readonly #seal: CursorSeal;
   readonly #fingerprint: () => Uint8Array;
+  readonly #firstRows: number;
   readonly #marks = new Map<Position, CursorMark>();
   readonly #placesOfMarks = new Map<CursorMark, Position>();
 
@@ -30,6 +31,8 @@ export class PageCursors {
     readonly seal: CursorSeal;
     /** Of the search; made when the first cursor is. */
     readonly fingerprint: () => Uint8Array;
+    /** Of the walk: see `CursorState`. */
+    readonly firstRows: number;
   }) {
     this.#streams = page.streams;
     this.#entries = page.entries;
@@ -38,6 +41,7 @@ export class PageCursors {
     this.#compare = page.compare;
     this.#seal = page.seal;
     this.#fingerprint = page.fingerprint;
+    this.#firstRows = page.firstRows;
   }
 
   /** The cursor at the entry of that index in walk order. */
@@ -58,7 +62,8 @@ export class PageCursors {
     const registries = this.#streams.map((stream) => this.#registryAt(stream, reached, mark, index));
     // Places in the order of the walk: where there is no room for all, one is set back to the one before it.
     registries.sort((left, right) => this.#compareMarks(left.place, right.place));
-    return this.#seal.seal({ mark: mark === null ? null : this.#toMark(mark), registries }, this.#fingerprint());
+    const state = { mark: mark === null ? null : this.#toMark(mark), firstRows: this.#firstRows, registries };
+    return this.#seal.seal(state, this.#fingerprint());
   }
 
   #registryAt(stream: RegistryStream, reached: Position | null, mark: Position | null, index: number): CursorRegistry {

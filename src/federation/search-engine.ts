@@ -10,16 +10,17 @@ import type { SearchResult, VisibleRegistry } from './answers.ts';
 import type { IsClaimedElsewhere } from './claims.ts';
 import { CursorSeal, registryIdOf } from './cursor.ts';
 import { Drains } from './drained-stream.ts';
+import { firstRowsOf, isUsualPage } from './first-window.ts';
 import type { Learnt, LearntOfRegistry } from './learnt.ts';
 import { ListReader } from './list-reader.ts';
 import { makePage } from './make-page.ts';
 import type { NameCatalog } from './name-catalog.ts';
-import { firstSizeOf, type PageSetting, Participant } from './open-stream.ts';
+import { type PageSetting, Participant } from './open-stream.ts';
 import { type ComparePositions, comparePositionsIn } from './order.ts';
 import { PageCursors } from './page-cursors.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { compileQuery } from './relevance.ts';
-import { composeResult } from './search-answer.ts';
+import { composeResult, type MadePage } from './search-answer.ts';
 import { type SearchWatcher, watchOpenings } from './search-progress.ts';
 import { checkRequired, listQueryOf } from './search-request.ts';
 import type { ListQuery } from './span-reader.ts';
@@ -174,17 +175,18 @@ export class SearchEngine {
     // Many answers are asked for without a cursor.
     let known: Uint8Array | null = null;
     const fingerprint = () => {
-      const windows = [firstSizeOf(this.#config.window), this.#config.window];
-      known ??= fingerprintSearch(list, filter.registries, filter.registryTypes, collapse, windows);
+      known ??= fingerprintSearch(list, filter.registries, filter.registryTypes, collapse, this.#config.window);
       return known;
     };
     const deadlineMs = startedMs + (request.timeoutMs ?? this.#config.timeout);
-    const setting = this.#createSetting(list, page.direction, deadlineMs);
-    const walk = this.#openWalk(request, registries, fingerprint, setting.forwardCompare);
+    const forwardCompare = comparePositionsIn(list.order);
+    const walk = this.#openWalk(request, registries, fingerprint, forwardCompare);
+    const firstRows = walk.firstRows ?? firstRowsOf(registries.length, this.#config.window);
+    const setting = this.#createSetting(list, page.direction, { forwardCompare, deadlineMs, firstRows });
     // Half of the time at most: the registry that would know may be the one that hangs.
     const namesDeadlineMs = (startedMs + deadlineMs) / 2;
     await walk.resolveCutNames((registryId, hint, isIt) =>
-      this.#findName(registries, list, namesDeadlineMs, { registryId, hint, isIt }),
+      this.#findName(registries, setting, namesDeadlineMs, { registryId, hint, isIt }),
     );
     const participants = registries.map((registry) => {
       const { name } = registry.source.info;
@@ -200,6 +202,7 @@ export class SearchEngine {
     });
     requireAnswers(made.streams, request.require);
     if (page.cursor !== null) this.#readAhead?.plan(made.streams, made.merged.entries);
+    else if (isUsualPage(page)) noteFirstPage(participants, made);
     this.#noteCounts(participants, list);
     const cursors = new PageCursors({
       streams: made.streams,
@@ -209,13 +212,17 @@ export class SearchEngine {
       compare: setting.context.compare,
       seal: this.#seal,
       fingerprint,
+      firstRows,
     });
     const areClaimsSet = this.#isClaimedElsewhere !== null;
     return composeResult({ ...made, participants, cursors, walk, setting, collapse, areClaimsSet, startedMs });
   }
 
-  #createSetting(list: ListQuery, direction: Direction, deadlineMs: number): PageSetting {
-    const forwardCompare = comparePositionsIn(list.order);
+  #createSetting(
+    list: ListQuery,
+    direction: Direction,
+    { forwardCompare, ...bounds }: Pick<PageSetting, 'forwardCompare' | 'deadlineMs' | 'firstRows'>,
+  ): PageSetting {
     const backwardCompare: ComparePositions = (left, right) => forwardCompare(right, left);
     const compare = direction === 'FORWARD' ? forwardCompare : backwardCompare;
     const passes = compileCriteria(list.criteria);
@@ -224,7 +231,7 @@ export class SearchEngine {
       search: this.#config,
       drains: this.#drains,
       forwardCompare,
-      deadlineMs,
+      ...bounds,
       sinceMs: Date.now(),
       query: list.order.field === 'RELEVANCE' ? { compiled: compileQuery(list.query), text: list.query } : null,
       passes,
@@ -256,7 +263,7 @@ export class SearchEngine {
   /** The name of the row that a cursor had no room to name in full; null where it is gone or its registry is silent. */
   async #findName(
     registries: readonly VisibleRegistry[],
-    list: ListQuery,
+    { list, firstRows }: PageSetting,
     deadlineMs: number,
     wanted: { readonly registryId: number; readonly hint: number; readonly isIt: (name: string) => boolean },
   ): Promise<string | null> {
@@ -264,7 +271,7 @@ export class SearchEngine {
     if (registry === undefined) return null;
     const { window } = this.#config;
     const reader = new ListReader(registry.source, list, window, this.traitsOf(registry.source.info.name), deadlineMs, {
-      firstSize: firstSizeOf(window),
+      firstSize: firstRows,
     });
     const around = Math.max(0, wanted.hint - window);
     try {
@@ -305,4 +312,14 @@ function requireAnswers(streams: readonly RegistryStream[], required: readonly s
     state.type === 'LOST' && required.includes(registry.source.info.name) ? [state.failure] : [],
   );
   if (failures.length > 0) throw new RegistriesUnavailable(failures);
+}
+
+/** Takes note of how much of each registry's first window a page from the head of the lists has used up. */
+function noteFirstPage(participants: readonly Participant[], { streams, merged }: MadePage): void {
+  const taken = new Map<RegistryStream, number>();
+  for (const { stream } of merged.entries) taken.set(stream, (taken.get(stream) ?? 0) + 1);
+  for (const [index, participant] of participants.entries()) {
+    const stream = streams[index];
+    if (stream !== undefined) participant.noteFirstPage(stream, taken.get(stream) ?? 0);
+  }
 }

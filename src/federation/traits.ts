@@ -26,10 +26,16 @@ export function weaker(left: ListOrder, right: ListOrder): ListOrder {
 /** Ties that must have been seen in order before a claim to a total order is believed across windows. */
 const TIES_BEFORE_TRUST = 50;
 
-/** One short answer may have had another reason than a cap. */
+/** One short answer, or one at another offset than was asked for, may have had another reason than a cap. */
 const CAP_BELIEVED_FOR_MS = 60 * 1000;
 /** How long what was caught of a registry's sorting is held against it: it may be mended meanwhile. */
 const BELIEVED_FOR_MS = 60 * 60 * 1000;
+
+/** How much a page counts in the share of pages that a registry fills: some eight of them decide. */
+const PAGE_WEIGHT = 1 / 8;
+/** From this share on it is expected of the next ones, until the share is as small as that: the cache has one kind of window. */
+const FILLS_PAGES = 1 / 4;
+const FILLS_PAGES_NO_MORE = 1 / 16;
 
 /** Lists whose facets are remembered of one registry. */
 const MAX_KEPT_FACETS = 50;
@@ -41,8 +47,10 @@ export class RegistryTraits {
   ignoresNames = false;
   /** Its total_count was seen to be wrong. */
   miscounts = false;
+  #ignoredOffsetMs = Number.NEGATIVE_INFINITY;
   readonly #orders = new Map<string, { readonly order: ListOrder; readonly notedMs: number }>();
   readonly #tiesInOrder = new Map<string, number>();
+  readonly #filledShares = new Map<string, { readonly share: number; readonly isHigh: boolean }>();
   readonly #facets = new Map<string, { readonly list: FacetedList; readonly facets: SentFacets }>();
   #changedAtMs = 0;
 
@@ -54,6 +62,15 @@ export class RegistryTraits {
 
   notePageCap(rows: number): void {
     this.#pageCap = { rows: Math.max(this.pageCap ?? 0, rows), notedMs: performance.now() };
+  }
+
+  /** It has answered with the beginning of a list, whatever offset was asked for: one answer is all that can be had of it. */
+  get ignoresOffset(): boolean {
+    return performance.now() - this.#ignoredOffsetMs < CAP_BELIEVED_FOR_MS;
+  }
+
+  noteIgnoredOffset(): void {
+    this.#ignoredOffsetMs = performance.now();
   }
 
   /** The weakest order that was seen of it for this sort, or null before the first answer. */
@@ -95,6 +112,21 @@ export class RegistryTraits {
     for (const [listKey, { list }] of this.#facets) {
       if (mayHold(list.criteria, invalidation)) this.#facets.delete(listKey);
     }
+  }
+
+  /** Takes note of a first page: whether it used up the first window of this registry. */
+  noteFirstPage(order: TemplateOrder, isUsedUp: boolean): void {
+    const key = keyOf(order);
+    const before = this.#filledShares.get(key);
+    if (before === undefined && !isUsedUp) return;
+    const { share, isHigh } = before ?? { share: 0, isHigh: false };
+    const now = share + ((isUsedUp ? 1 : 0) - share) * PAGE_WEIGHT;
+    this.#filledShares.set(key, { share: now, isHigh: now > (isHigh ? FILLS_PAGES_NO_MORE : FILLS_PAGES) });
+  }
+
+  /** Whether first pages have used up this registry's first window so often that the next one will as well. */
+  fillsPages(order: TemplateOrder): boolean {
+    return this.#filledShares.get(keyOf(order))?.isHigh ?? false;
   }
 
   /** Adds to the pairs of equal keys that were seen in the order of their names. */

@@ -22,10 +22,10 @@ export function fingerprintSearch(
   registries: readonly string[] | null,
   registryTypes: readonly string[] | null,
   collapse: boolean,
-  windows: readonly number[],
+  windowSize: number,
 ): Uint8Array {
   const sorted = (values: readonly string[] | null) => (values === null ? null : [...new Set(values)].sort());
-  const window = list.order.field === 'RELEVANCE' ? windows : 0;
+  const window = list.order.field === 'RELEVANCE' ? windowSize : 0;
   const identity = [list.query, list.criteria, list.order, sorted(registries), sorted(registryTypes), collapse, window];
   return hash('sha256', JSON.stringify(identity), 'buffer');
 }
@@ -56,6 +56,8 @@ export type FindName = (registryId: number, hint: number, isIt: (name: string) =
 export class WalkStart {
   /** The last place that was shown; null at the beginning of a walk. */
   mark: Position | null;
+  /** Rows of the first windows, as the walk began; null at its beginning. */
+  readonly firstRows: number | null;
   readonly #state: CursorState | null;
   readonly #positions = new Map<CursorMark, Position>();
   readonly #direction: Direction;
@@ -68,6 +70,7 @@ export class WalkStart {
     forwardCompare: ComparePositions,
   ) {
     this.#state = state;
+    this.firstRows = state?.firstRows ?? null;
     this.#direction = direction;
     this.#forwardCompare = forwardCompare;
     for (const mark of marksOf(state)) {

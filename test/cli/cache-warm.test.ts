@@ -14,7 +14,7 @@ import { createAsk } from '../server/ask.ts';
 import { wireTemplates } from '../server/serve-registries.ts';
 
 const SEARCH =
-  'query ($query: String) { search(query: $query) { nodes { name } registries { outcome cache registry { name } } } }';
+  'query ($query: String) { search(query: $query, first: 10) { nodes { name } registries { outcome cache registry { name } } } }';
 const TEMPLATE = '{ template(name: "a-01") { name } }';
 /** So that the gateway's own lifetimes count. */
 const CACHE_CONTROL = 'public, max-age=604800';
@@ -149,7 +149,7 @@ describe('marketplace cache warm', () => {
     expect(arrived.some(({ path }) => path === '/api/v1/templates/a-01')).toBe(true);
     expect(arrived.filter(({ path }) => path === '/api/v1/search').map(({ query }) => query.get('limit'))).toEqual([
       // The first window of a search; the list of names would ask for 50.
-      '22',
+      '16',
     ]);
     first?.clearRequests();
     await using gateway = await setting.openGateway();

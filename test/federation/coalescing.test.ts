@@ -57,9 +57,10 @@ describe('searches that overlap', () => {
     await Promise.all(requests.map((request) => gateway.view().search(request)));
     for (const registry of registries) expect(repeatedIn(urlsOf(registry))).toEqual([]);
     const narrowed = requests.map((request) => ({ ...request, filter: { ...request.filter, registries: ['r0'] } }));
-    const before = registries.map((registry) => registry.arrivalsAt().length);
+    const [before = 0, ...others] = registries.map((registry) => registry.arrivalsAt().length);
     await Promise.all(narrowed.slice(0, 2).map((request) => gateway.view().search(request)));
-    expect(registries.map((registry) => registry.arrivalsAt().length)).toEqual(before);
+    // Of one registry alone more rows make a page: its first window is another one.
+    expect(registries.map((registry) => registry.arrivalsAt().length)).toEqual([before + 1, ...others]);
     await Promise.all(registries.map((registry) => registry.close()));
   });
 

@@ -61,10 +61,12 @@ const scoredRegistry: fc.Arbitrary<CursorRegistry> = fc.record({
 
 const anyState: fc.Arbitrary<CursorState> = fc.record({
   mark: fc.option(anyMark),
+  firstRows: fc.nat(126),
   registries: fc.array(fc.oneof(sortedRegistry, scoredRegistry), { maxLength: 4 }),
 });
 
 const SAMPLE: CursorState = {
+  firstRows: 13,
   mark: {
     key: 4.5,
     tier: 0,
@@ -196,7 +198,7 @@ describe('the length of a cursor with 100 registries', () => {
   describe.each(KEYS)('under %s', (_field, key) => {
     it.each([0, 1, 5, 20])('is at most 1,024 characters with %i of them lost at different places', (lost) => {
       const cursor = SEAL.seal(
-        { mark: markNamed(NAME_OF_500, key), registries: registries('TOTAL', lost, key) },
+        { mark: markNamed(NAME_OF_500, key), firstRows: 5, registries: registries('TOTAL', lost, key) },
         PRINT,
       );
       expect(cursor.length).toBeLessThanOrEqual(1024);
@@ -206,13 +208,13 @@ describe('the length of a cursor with 100 registries', () => {
 
   it.each([0, 1, 5, 20])('is at most 1,024 characters under RELEVANCE with %i of them lost', (lost) => {
     const mark: CursorMark = { ...markNamed(NAME_OF_500, 40_000), tier: 1, score: 50_000 };
-    const cursor = SEAL.seal({ mark, registries: registries(null, lost, 30_000) }, PRINT);
+    const cursor = SEAL.seal({ mark, firstRows: 5, registries: registries(null, lost, 30_000) }, PRINT);
     expect(cursor.length).toBeLessThanOrEqual(1024);
     expect(SEAL.open(cursor, PRINT)).not.toBeNull();
   });
 
   it('keeps of a long name its beginning and what tells the whole of it', () => {
-    const state: CursorState = { mark: markNamed(NAME_OF_500), registries: registries('TOTAL', 0, 0) };
+    const state: CursorState = { mark: markNamed(NAME_OF_500), firstRows: 5, registries: registries('TOTAL', 0, 0) };
     const opened = SEAL.open(SEAL.seal(state, PRINT), PRINT)?.mark?.name;
     expect(opened?.text.length).toBeLessThan(500);
     expect(NAME_OF_500.startsWith(opened?.text ?? 'none')).toBe(true);
@@ -221,7 +223,8 @@ describe('the length of a cursor with 100 registries', () => {
 
   it('keeps a cut name recognisable when the cursor made of it is sealed again', () => {
     const cut = { text: '中'.repeat(100), digest: digestText(NAME_OF_500) };
-    const state: CursorState = { mark: { ...markNamed(''), name: cut }, registries: registries('TOTAL', 0, 0) };
+    const mark = { ...markNamed(''), name: cut };
+    const state: CursorState = { mark, firstRows: 5, registries: registries('TOTAL', 0, 0) };
     expect(SEAL.open(SEAL.seal(state, PRINT), PRINT)?.mark?.name.digest).toBe(cut.digest);
   });
 });

@@ -27,19 +27,23 @@ describe('a registry that knows no offset', () => {
       const source = withoutOffset(count, omitsCount);
       const other = new CatalogSource({ name: 'other', rank: 1, rows: generateRows(4, 120) });
       const view = federate([source, other]).viewFor(ANYONE);
-      const names: string[] = [];
-      let cursor: string | null = null;
-      for (let page = 0; page < 20; page += 1) {
-        const result = await view.search(requestOf({}, { direction: 'FORWARD', count: 20, cursor }));
-        names.push(...namesOf(result));
-        cursor = result.endCursor();
-        if (!result.hasNextPage || cursor === null) break;
+      // One answer is all that can be had of it: a first window, and more of it once that is known.
+      for (const least of [15, 21]) {
+        const names: string[] = [];
+        let cursor: string | null = null;
+        for (let page = 0; page < 20; page += 1) {
+          const result = await view.search(requestOf({}, { direction: 'FORWARD', count: 20, cursor }));
+          names.push(...namesOf(result));
+          cursor = result.endCursor();
+          if (!result.hasNextPage || cursor === null) break;
+        }
+        expect(new Set(names).size).toBe(names.length);
+        expect(names.filter((name) => name.startsWith('other/'))).toHaveLength(120);
+        const own = names.filter((name) => name.startsWith('static/')).length;
+        expect(own).toBeGreaterThanOrEqual(Math.min(count, least));
+        expect(source.asked.length).toBeLessThan(100);
+        source.asked.length = 0;
       }
-      expect(new Set(names).size).toBe(names.length);
-      expect(names.filter((name) => name.startsWith('other/'))).toHaveLength(120);
-      // Its first window is all that can be had of it.
-      expect(names.filter((name) => name.startsWith('static/')).length).toBeGreaterThanOrEqual(Math.min(count, 21));
-      expect(source.asked.length).toBeLessThan(100);
     }
   });
 });

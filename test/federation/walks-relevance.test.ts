@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hashText } from '../../src/federation/bytes.ts';
+import { firstRowsOf } from '../../src/federation/first-window.ts';
 import { compileQuery, scoreText } from '../../src/federation/relevance.ts';
 import { ODD_GIVERS } from '../helpers/behaviours.ts';
 import { CatalogSource } from '../helpers/catalog-source.ts';
@@ -106,7 +107,7 @@ describe('results by relevance', () => {
             score: scoreText(query, row.template),
           }));
           // The first window is shorter than those behind it.
-          const firstEnd = Math.min(window, 22);
+          const firstEnd = firstRowsOf(sources.length, window);
           for (let start = 0, end = firstEnd; start < own.length; start = end, end += window) {
             const rows = own.slice(start, end);
             for (const { name, score } of rows) {

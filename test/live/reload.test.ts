@@ -127,9 +127,10 @@ describe('another configuration', () => {
   it('keeps what it has as it was: connections, circuits, counts and answers, whatever stands beside it', async () => {
     await using stays = await startFaultyRegistry({ rows: rowsOf('stays', 3) });
     await using fails = await startFaultyRegistry({ rows: rowsOf('fails', 3) });
+    await using other = await startFaultyRegistry({ rows: rowsOf('other', 3) });
     await using comes = await startFaultyRegistry({ rows: rowsOf('comes', 3) });
     const failing = membersOf('fails', fails, { retry: { attempts: 0 }, circuit: { volumeThreshold: 1 } });
-    await using served = await serveChanging([membersOf('stays', stays), failing]);
+    await using served = await serveChanging([membersOf('stays', stays), failing, membersOf('other', other)]);
     await fails.setMode({ status: 500 });
     await served.ask(SEARCH, { first: 10 });
     const made = stays.connectionsMade;
@@ -138,6 +139,7 @@ describe('another configuration', () => {
       membersOf('comes', comes),
       { ...failing, claims: ['fails/*'], priority: 500 },
       membersOf('stays', stays, { claims: ['stays/*'] }),
+      membersOf('other', other),
     ]);
     const { data } = await served.ask(`{
       search(first: 10, orderBy: { field: POPULARITY }, collapse: false) { registries { registry { name } outcome cache } }
@@ -148,12 +150,14 @@ describe('another configuration', () => {
         registries: [
           { registry: { name: 'comes' }, outcome: 'OK', cache: 'MISS' },
           { registry: { name: 'stays' }, outcome: 'OK', cache: 'HIT' },
+          { registry: { name: 'other' }, outcome: 'OK', cache: 'HIT' },
           { registry: { name: 'fails' }, outcome: 'SKIPPED', cache: 'BYPASS' },
         ],
       },
       registries: [
         { name: 'comes', metrics: { requests: expect.any(Number), circuitOpens: 0 }, health: expect.anything() },
         { name: 'stays', metrics: { requests: 1, circuitOpens: 0 }, health: { status: 'UP', circuit: 'CLOSED' } },
+        { name: 'other', metrics: { requests: 1, circuitOpens: 0 }, health: { status: 'UP', circuit: 'CLOSED' } },
         { name: 'fails', metrics: { requests: 1, circuitOpens: 1 }, health: { status: 'DOWN', circuit: 'OPEN' } },
       ],
     });

@@ -8,8 +8,8 @@ import { type GatewaySide, startGatewaySide } from '../../bench/sides.ts';
 const REGISTRIES = 3;
 /** Rows read of a registry at once, as configured by default, and the row before them that shows that they fit. */
 const WINDOW = 50;
-/** Rows of a list's first window: a page, and what shows that it is whole. */
-const FIRST_WINDOW = 22;
+/** Rows of the first windows of three lists: what a page takes of each, with rare exceptions. */
+const FIRST_WINDOW = 13;
 const SEAM = 1;
 const PAGE = 20;
 const ORDERS = ['POPULARITY', 'RELEVANCE'] as const;

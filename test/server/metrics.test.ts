@@ -228,7 +228,8 @@ describe('metrics', () => {
   it('tell what is kept, and what was given from it', async () => {
     await using served = await serveRegistries({ catalogs: CATALOGS });
     // The first sighting of a request leaves a fingerprint, the answer to the second is kept.
-    for (let round = 0; round < 5; round += 1) await served.ask('{ search(query: "template") { totalCount } }');
+    for (let round = 0; round < 5; round += 1)
+      await served.ask('{ search(query: "template", first: 10) { totalCount } }');
     const families = await scrapeFamilies(served.origin);
     const count = (name: string, labels: Record<string, string>) => sumOf(families, `marketplace_${name}`, labels);
     expect(count('finished_answers_total', { outcome: 'hit' })).toBe(3);
@@ -362,10 +363,10 @@ describe('what is open and what is refused', () => {
 describe('a gateway that goes over to another configuration', () => {
   it('goes on counting a registry that stays, and keeps metrics where they are', async () => {
     await using served = await serveRegistries({ catalogs: CATALOGS });
-    await served.ask('{ search(query: "template") { totalCount } }');
+    await served.ask('{ search(query: "template", first: 10) { totalCount } }');
     await fetch(`${served.origin}/nowhere`);
     await served.reload({ admin: '127.0.0.1:0' });
-    await served.ask('{ search(query: "other") { totalCount } }');
+    await served.ask('{ search(query: "other", first: 10) { totalCount } }');
     const families = await scrapeFamilies(served.origin);
     expect(sumOf(families, 'marketplace_search_duration_seconds_count')).toBe(2);
     expect(sumOf(families, 'marketplace_http_requests_total', { endpoint: 'other', status: '404' })).toBe(1);

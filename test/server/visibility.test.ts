@@ -182,8 +182,10 @@ describe('a gateway that has registries which a caller may not see', () => {
     const note = async (query: string, variables: Record<string, unknown> = {}) => {
       const { status, data, errors } = await ask(query, variables);
       const text = JSON.stringify({ query, variables, status, data, errors });
-      // How long a circuit stays open, to the millisecond.
-      answers.push(text.replaceAll(/"retryAfterMs":\d+/g, '').replaceAll(served.origin, ''));
+      // How long a circuit stays open, to the millisecond. How much is kept of a registry that the caller sees, since that is
+      // what anybody has asked of it, and whoever sees more registries asks each of them for fewer rows.
+      const told = text.replaceAll(/"retryAfterMs":\d+/g, '').replaceAll(/"removed":[1-9]\d*/g, '"removed":"some"');
+      answers.push(told.replaceAll(served.origin, ''));
       return data;
     };
     for (const search of SEARCHES) {

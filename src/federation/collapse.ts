@@ -34,6 +34,8 @@ export interface CollapseSource {
 }
 
 export class CollapseDecisions {
+  /** Registries had to be asked about names: what was read of them did not tell. */
+  hasAsked = false;
   /** In resolution order. */
   readonly #sources: readonly CollapseSource[];
   readonly #answers = new Map<CollapseSource, Map<string, boolean>>();
@@ -90,6 +92,7 @@ export class CollapseDecisions {
   }
 
   async #askSource(source: CollapseSource, names: readonly string[]): Promise<void> {
+    this.hasAsked = true;
     source.catalog.noteQuestion();
     try {
       const carried = await this.#namesAmongMatches(source, names);

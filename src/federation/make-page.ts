@@ -40,7 +40,8 @@ export async function makePage(
     try {
       await openAll(participants, count, { ...parts, rows, sources, mergeContext });
       const streams = participants.map((participant) => rows.streamOf(participant));
-      return { streams, merged: await mergePage(streams, count, mergeContext), rows };
+      const merged = await mergePage(streams, count, mergeContext);
+      return { streams, merged, rows, hasAskedNames: collapse?.hasAsked ?? false };
     } catch (error) {
       if (!(error instanceof OrderWeakened) || restart >= MAX_RESTARTS) throw error;
       participants.find((each) => each.registry.source.info.name === error.registryName)?.readWeaker(error.readAs);

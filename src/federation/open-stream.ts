@@ -11,6 +11,7 @@ import { KeyedStream } from './keyed-stream.ts';
 import { inspectOrder } from './list-order.ts';
 import { ListReader } from './list-reader.ts';
 import type { ComparePositions } from './order.ts';
+import type { PageHabits } from './page-habits.ts';
 import { createRecord, type ReadingRecord } from './reading-record.ts';
 import type { CompiledQuery } from './relevance.ts';
 import { RelevanceStream } from './relevance-stream.ts';
@@ -36,6 +37,9 @@ export interface PageSetting {
   readonly deadlineMs: number;
   /** Rows of the first window of each registry's list. */
   readonly firstRows: number;
+  readonly collapse: boolean;
+  /** Of first pages over the same registries. */
+  readonly habits: PageHabits;
   /** When the page was begun, on the clock of `Date.now()`. */
   readonly sinceMs: number;
   /** What the criteria ask of a template; null: nothing. */
@@ -69,17 +73,21 @@ export class Participant {
 
   /** Rows of the first window: as many as one registry alone may fill a page with, where this one mostly does. */
   #chooseFirstSize(): number {
-    const { list, search, firstRows } = this.#setting;
+    const { list, search, firstRows, habits, collapse } = this.#setting;
     // The order of a walk by relevance depends on its windows: they stay as they are.
     if (list.order.field === 'RELEVANCE') return firstRows;
-    const isOneAnswer = this.traits.ignoresOffset || this.traits.fillsPages(list.order);
-    return isOneAnswer ? wholeFirstRowsOf(search.window) : firstRows;
+    const isWhole = this.traits.ignoresOffset || this.#isFilling || (collapse && habits.askedNames.isHigh);
+    return isWhole ? wholeFirstRowsOf(search.window) : firstRows;
   }
 
   /** Takes note of whether the first window was enough for a page that began at the head of the list. */
   noteFirstPage(stream: RegistryStream, taken: number): void {
-    const { list, firstRows } = this.#setting;
-    this.traits.noteFirstPage(list.order, taken + stream.refused >= firstRows);
+    const { habits, firstRows } = this.#setting;
+    habits.noteUse(this.registry.source.info.name, taken + stream.refused >= firstRows);
+  }
+
+  get #isFilling(): boolean {
+    return this.#setting.habits.isFilledBy(this.registry.source.info.name);
   }
 
   /** Every reader that read something of this registry for the page. */
@@ -105,7 +113,7 @@ export class Participant {
     if (readAs === 'UNSORTED' || (readAs !== 'TOTAL' && search.window < ROWS_TO_CHECK)) return;
     // The rows of one key are given out when a row of the next one was seen.
     const { hint } = this.start;
-    const needed = isAtHead && this.traits.fillsPages(list.order) ? wholeFirstRowsOf(search.window) : rows;
+    const needed = isAtHead && this.#isFilling ? wholeFirstRowsOf(search.window) : rows;
     this.reader.askAhead(hint, hint + Math.max(rows, needed) + (readAs === 'BY_KEY' ? 1 : 0));
   }
 

@@ -18,6 +18,8 @@ export interface MadePage {
   readonly streams: readonly RegistryStream[];
   readonly merged: MergedPage;
   readonly rows: PageRows;
+  /** Registries had to be asked about names. */
+  readonly hasAskedNames: boolean;
 }
 
 interface AnswerParts extends MadePage {

@@ -18,6 +18,7 @@ import type { NameCatalog } from './name-catalog.ts';
 import { type PageSetting, Participant } from './open-stream.ts';
 import { type ComparePositions, comparePositionsIn } from './order.ts';
 import { PageCursors } from './page-cursors.ts';
+import { KeptHabits } from './page-habits.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { compileQuery } from './relevance.ts';
 import { composeResult, type MadePage } from './search-answer.ts';
@@ -58,6 +59,7 @@ export class SearchEngine {
   readonly #drains = new Drains();
   readonly #readAhead: ReadAhead | null;
   readonly #usage: Usage | null;
+  readonly #habits = new KeptHabits();
   readonly #learnt: ReadonlyMap<string, LearntOfRegistry>;
 
   constructor(options: SearchEngineOptions) {
@@ -182,7 +184,9 @@ export class SearchEngine {
     const forwardCompare = comparePositionsIn(list.order);
     const walk = this.#openWalk(request, registries, fingerprint, forwardCompare);
     const firstRows = walk.firstRows ?? firstRowsOf(registries.length, this.#config.window);
-    const setting = this.#createSetting(list, page.direction, { forwardCompare, deadlineMs, firstRows });
+    const habits = this.#habits.of(registries, list.order);
+    const own = { forwardCompare, deadlineMs, firstRows, collapse, habits };
+    const setting = this.#createSetting(list, page.direction, own);
     // Half of the time at most: the registry that would know may be the one that hangs.
     const namesDeadlineMs = (startedMs + deadlineMs) / 2;
     await walk.resolveCutNames((registryId, hint, isIt) =>
@@ -202,7 +206,10 @@ export class SearchEngine {
     });
     requireAnswers(made.streams, request.require);
     if (page.cursor !== null) this.#readAhead?.plan(made.streams, made.merged.entries);
-    else if (isUsualPage(page)) noteFirstPage(participants, made);
+    else if (isUsualPage(page)) {
+      noteFirstPage(participants, made);
+      if (collapse) habits.askedNames.note(made.hasAskedNames);
+    }
     this.#noteCounts(participants, list);
     const cursors = new PageCursors({
       streams: made.streams,
@@ -221,8 +228,9 @@ export class SearchEngine {
   #createSetting(
     list: ListQuery,
     direction: Direction,
-    { forwardCompare, ...bounds }: Pick<PageSetting, 'forwardCompare' | 'deadlineMs' | 'firstRows'>,
+    own: Pick<PageSetting, 'forwardCompare' | 'deadlineMs' | 'firstRows' | 'collapse' | 'habits'>,
   ): PageSetting {
+    const { forwardCompare } = own;
     const backwardCompare: ComparePositions = (left, right) => forwardCompare(right, left);
     const compare = direction === 'FORWARD' ? forwardCompare : backwardCompare;
     const passes = compileCriteria(list.criteria);
@@ -230,8 +238,7 @@ export class SearchEngine {
       list,
       search: this.#config,
       drains: this.#drains,
-      forwardCompare,
-      ...bounds,
+      ...own,
       sinceMs: Date.now(),
       query: list.order.field === 'RELEVANCE' ? { compiled: compileQuery(list.query), text: list.query } : null,
       passes,

@@ -31,12 +31,6 @@ const CAP_BELIEVED_FOR_MS = 60 * 1000;
 /** How long what was caught of a registry's sorting is held against it: it may be mended meanwhile. */
 const BELIEVED_FOR_MS = 60 * 60 * 1000;
 
-/** How much a page counts in the share of pages that a registry fills: some eight of them decide. */
-const PAGE_WEIGHT = 1 / 8;
-/** From this share on it is expected of the next ones, until the share is as small as that: the cache has one kind of window. */
-const FILLS_PAGES = 1 / 4;
-const FILLS_PAGES_NO_MORE = 1 / 16;
-
 /** Lists whose facets are remembered of one registry. */
 const MAX_KEPT_FACETS = 50;
 
@@ -50,7 +44,6 @@ export class RegistryTraits {
   #ignoredOffsetMs = Number.NEGATIVE_INFINITY;
   readonly #orders = new Map<string, { readonly order: ListOrder; readonly notedMs: number }>();
   readonly #tiesInOrder = new Map<string, number>();
-  readonly #filledShares = new Map<string, { readonly share: number; readonly isHigh: boolean }>();
   readonly #facets = new Map<string, { readonly list: FacetedList; readonly facets: SentFacets }>();
   #changedAtMs = 0;
 
@@ -112,21 +105,6 @@ export class RegistryTraits {
     for (const [listKey, { list }] of this.#facets) {
       if (mayHold(list.criteria, invalidation)) this.#facets.delete(listKey);
     }
-  }
-
-  /** Takes note of a first page: whether it used up the first window of this registry. */
-  noteFirstPage(order: TemplateOrder, isUsedUp: boolean): void {
-    const key = keyOf(order);
-    const before = this.#filledShares.get(key);
-    if (before === undefined && !isUsedUp) return;
-    const { share, isHigh } = before ?? { share: 0, isHigh: false };
-    const now = share + ((isUsedUp ? 1 : 0) - share) * PAGE_WEIGHT;
-    this.#filledShares.set(key, { share: now, isHigh: now > (isHigh ? FILLS_PAGES_NO_MORE : FILLS_PAGES) });
-  }
-
-  /** Whether first pages have used up this registry's first window so often that the next one will as well. */
-  fillsPages(order: TemplateOrder): boolean {
-    return this.#filledShares.get(keyOf(order))?.isHigh ?? false;
   }
 
   /** Adds to the pairs of equal keys that were seen in the order of their names. */

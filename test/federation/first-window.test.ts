@@ -52,8 +52,8 @@ function makeSources(field: 'POPULARITY' | 'RELEVANCE'): CatalogSource[] {
   });
 }
 
-const limitsOf = ({ asked }: CatalogSource) =>
-  asked.map((path) => new URL(path, 'http://registry').searchParams.get('limit'));
+const limitOf = (path: string) => new URL(path, 'http://registry').searchParams.get('limit');
+const limitsOf = ({ asked }: CatalogSource) => asked.map(limitOf);
 
 describe.each(['POPULARITY', 'RELEVANCE'] as const)('a registry that fills the pages by %s', (field) => {
   it('is asked for all that it will be shown of at once, after some pages, and the others for no more', async () => {
@@ -68,5 +68,37 @@ describe.each(['POPULARITY', 'RELEVANCE'] as const)('a registry that fills the p
     const short = String(firstRowsOf(3, WINDOW));
     const filled = field === 'POPULARITY' ? ['22'] : [short, String(WINDOW + 1)];
     expect(sources.map(limitsOf)).toEqual([filled, [short], [short]]);
+  });
+});
+
+describe('first windows of registries that share names', () => {
+  it('are longer once registries had to be asked about names often, where names are collapsed', async () => {
+    const shared = generateRows(1, 200, { prefix: 'shared' });
+    const sources = ['first', 'second', 'third'].map((name, rank) => {
+      // Each has the shared names in another order.
+      const rows = [...generateRows(rank + 2, 100), ...shared].map((row, index) => ({
+        ...row,
+        downloads: (index * (rank + 7)) % 997,
+      }));
+      return new CatalogSource({ name, rank, rows, behaviour: { claimsTotalOrder: true } });
+    });
+    const federation = federate(sources);
+    const askFirstPage = async (collapse: boolean, query: string) => {
+      for (const source of sources) source.asked.length = 0;
+      await federation.viewFor(ANYONE).search(requestOf({ field: 'POPULARITY', collapse, query }, FIRST_PAGE));
+      // The first one fills the pages: what it has, the others have as well.
+      return sources
+        .slice(1)
+        .flatMap(({ asked }) =>
+          asked.filter((path) => path.endsWith('offset=0') && !path.includes('name=')).map(limitOf),
+        );
+    };
+    const before = await askFirstPage(true, 'row');
+    for (let page = 0; page < 6; page += 1) await askFirstPage(true, '');
+    expect([before, await askFirstPage(true, 'row')]).toEqual([
+      ['13', '13'],
+      ['22', '22'],
+    ]);
+    expect(await askFirstPage(false, 'row')).toEqual(['13', '13']);
   });
 });

@@ -3,13 +3,18 @@ import { failureOf, openFaultySource } from '../helpers/faulty-registry-source.t
 
 const CONFIG = { cache: { search: 0, staleIfError: 0 } } as const;
 
-/** The most arrivals within any span of this length. */
-function countDensest(arrivals: readonly { readonly atMs: number }[], spanMs: number): number {
-  const counts = arrivals.map((first) => {
-    const within = arrivals.filter((other) => other.atMs >= first.atMs && other.atMs < first.atMs + spanMs);
-    return within.length;
-  });
-  return Math.max(0, ...counts);
+/**
+ * How many arrivals by the moment of each were more than a full account of `burst` that began at `sinceMs` could have paid for.
+ * An arrival is never before the call was let go, so that a busy machine, which only makes arrivals later, cannot make this rise.
+ */
+function countUnpaid(
+  arrivals: readonly { readonly atMs: number }[],
+  sinceMs: number,
+  { requestsPerSecond, burst }: { readonly requestsPerSecond: number; readonly burst: number },
+): number {
+  const timesMs = arrivals.map(({ atMs }) => atMs - sinceMs).toSorted((one, other) => one - other);
+  const unpaid = timesMs.map((ms, index) => index + 1 - (burst + (ms / 1_000) * requestsPerSecond));
+  return Math.max(0, ...unpaid);
 }
 
 describe("a registry's rate limit", () => {
@@ -21,15 +26,16 @@ describe("a registry's rate limit", () => {
     const tookMs = performance.now() - startedAtMs;
     // Thirty of forty waited for a token each, twenty milliseconds apart.
     expect(tookMs).toBeGreaterThanOrEqual(595);
-    expect(tookMs).toBeLessThan(1_500);
+    expect(tookMs).toBeLessThan(3_000);
     const arrivals = faulty.registry.arrivalsAt();
     expect(arrivals).toHaveLength(40);
-    // One more than the account allows, for requests that the network brings closer together.
-    expect(countDensest(arrivals, 200)).toBeLessThanOrEqual(10 + 10 + 1);
+    // A timer may be early by a millisecond: a twentieth of a token.
+    expect(countUnpaid(arrivals, startedAtMs, rateLimit)).toBeLessThanOrEqual(0.05);
   });
 
   it('serves those who wait in the order they came', async () => {
-    const rateLimit = { requestsPerSecond: 200, burst: 1, concurrent: 100, maxQueue: 100 };
+    // Ten milliseconds from one call to the next: two that go out together might arrive in either order.
+    const rateLimit = { requestsPerSecond: 100, burst: 1, concurrent: 1, maxQueue: 100 };
     await using faulty = await openFaultySource({}, { ...CONFIG, rateLimit });
     await Promise.all(Array.from({ length: 30 }, (_, offset) => faulty.search({ offset })));
     const order = faulty.registry.arrivalsAt().map((arrival) => Number(arrival.query.get('offset')));
@@ -87,7 +93,8 @@ describe("a registry's rate limit", () => {
   });
 
   it('lets background work wait while others need what is there', async () => {
-    const rateLimit = { requestsPerSecond: 100, burst: 4, concurrent: 10, maxQueue: 100 };
+    // A token every hundred milliseconds: a busy machine neither fills the account meanwhile nor turns arrivals round.
+    const rateLimit = { requestsPerSecond: 10, burst: 4, concurrent: 10, maxQueue: 100 };
     await using faulty = await openFaultySource({}, { ...CONFIG, rateLimit });
     const background = [0, 1, 2, 3].map((offset) => faulty.search({ offset, background: true }));
     const waitedFor = [4, 5, 6, 7].map((offset) => faulty.search({ offset }));

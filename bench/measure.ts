@@ -25,6 +25,11 @@ export interface RoundOptions {
   readonly connections: number;
   /** How long each is asked before anything is measured. */
   readonly warmUpMs: number;
+  /**
+   * How long each is asked in each round before it is measured: while the others work V8 collects garbage, and drops compiled
+   * code that depends on what was collected. It is the work that is compared, not the first moments after a pause.
+   */
+  readonly settleMs: number;
 }
 
 /** What one contender did in one round. NaN where it was not measured. */
@@ -80,8 +85,10 @@ export async function measureRounds(contenders: readonly Contender[], options: R
   };
 }
 
-async function measureRound(run: Run, { aloneMs, togetherMs, connections }: RoundOptions): Promise<RoundResult> {
+async function measureRound(run: Run, options: RoundOptions): Promise<RoundResult> {
+  const { aloneMs, togetherMs, connections, settleMs } = options;
   await checkOne(run);
+  await runFor(run, settleMs, connections);
   const alone = aloneMs === 0 ? [] : await runFor(run, aloneMs, 1);
   if (togetherMs === 0) {
     return {

@@ -37,6 +37,7 @@ export interface LatencyOptions {
   readonly rounds: number;
   readonly aloneMs: number;
   readonly warmUpMs: number;
+  readonly settleMs: number;
 }
 
 /** No name is carried twice, and collapse is off; the peers beside it. */
@@ -158,13 +159,13 @@ function contendGateway(side: GatewaySide, name: string, order: JobSearch['order
 
 function measureAlone(
   contenders: readonly Contender[],
-  { rounds, aloneMs, warmUpMs }: LatencyOptions,
+  { rounds, aloneMs, warmUpMs, settleMs }: LatencyOptions,
 ): Promise<Measured> {
   const apart = contenders.map((contender, index) => ({
     ...contender,
     request: (number: number) => contender.request(number + index * QUERIES_APART),
   }));
-  return measureRounds(apart, { rounds, aloneMs, togetherMs: 0, connections: 1, warmUpMs });
+  return measureRounds(apart, { rounds, aloneMs, togetherMs: 0, connections: 1, warmUpMs, settleMs });
 }
 
 function describeRegistries({ registries, delayMs }: LatencyOptions): string {

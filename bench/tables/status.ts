@@ -28,6 +28,7 @@ export interface StatusOptions {
   readonly rounds: number;
   readonly aloneMs: number;
   readonly warmUpMs: number;
+  readonly settleMs: number;
 }
 
 export async function measureStatus(options: StatusOptions): Promise<Table> {

@@ -15,8 +15,11 @@ import { SqliteStore } from './sqlite-store.ts';
 const TURN_MS = 4;
 /** Answers that are compressed, and written, in one quiet second, and in one go of a stop. */
 const TIDIED_AT_ONCE = 512;
-/** After so many quiet seconds in a row memory that is not used goes back to the system. */
-const GIVE_BACK_AFTER_SECONDS = 10;
+/**
+ * After so many quiet seconds in a row memory that is not used goes back to the system. Not sooner: compiled code that depends on
+ * what is collected goes with it, and the next thousands of requests would cost half as much again.
+ */
+const GIVE_BACK_AFTER_SECONDS = 30;
 /** A stop waits so long for what is in memory to be written. */
 const CLOSING_MS = 3_000;
 

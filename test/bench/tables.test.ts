@@ -10,8 +10,8 @@ import { measureSoak } from '../../bench/tables/soak.ts';
 import { measureStart } from '../../bench/tables/start.ts';
 import { measureStatus } from '../../bench/tables/status.ts';
 
-const ONE_ROUND = { rounds: 1, aloneMs: 20, togetherMs: 40, connections: 2, warmUpMs: 20 };
-const ONE_CLIENT = { delayMs: 5, rounds: 1, aloneMs: 40, warmUpMs: 20 };
+const ONE_ROUND = { rounds: 1, aloneMs: 20, togetherMs: 40, connections: 2, warmUpMs: 20, settleMs: 10 };
+const ONE_CLIENT = { delayMs: 5, rounds: 1, aloneMs: 40, warmUpMs: 20, settleMs: 10 };
 
 describe('the benchmarks, at their smallest', () => {
   it('compare a hot search with a bare server and with the peers', async () => {
@@ -51,7 +51,7 @@ describe('the benchmarks, at their smallest', () => {
   });
 
   it('ask for health and metrics, and see that no registry is called for it', async () => {
-    const size = { registries: 2, templatesEach: 20, searches: 5, rounds: 1, aloneMs: 20, warmUpMs: 20 };
+    const size = { registries: 2, templatesEach: 20, searches: 5, rounds: 1, aloneMs: 20, warmUpMs: 20, settleMs: 10 };
     const { rows, verdicts } = await measureStatus(size);
     expect(rows).toHaveLength(5);
     for (const row of rows) expect(row['p50 ms']).toBeGreaterThan(0);

@@ -56,7 +56,7 @@ describe('a quiet process', () => {
     using folder = new CacheFolder();
     const cache = folder.open({ readUtilization });
     cache.keep(makeAnswer(cache, 'k'));
-    for (let second = 0; second < 20; second += 1) await passSecond();
+    for (let second = 0; second < 40; second += 1) await passSecond();
     expect(vi.getTimerCount()).toBe(0);
     cache.keep(makeAnswer(cache, 'l'));
     expect(vi.getTimerCount()).toBe(1);

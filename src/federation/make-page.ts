@@ -95,7 +95,8 @@ async function openOne(participant: Participant, opening: Opening): Promise<Regi
 async function openFilled(participant: Participant): Promise<RegistryStream> {
   for (;;) {
     try {
-      const stream = await participant.openStream();
+      const opening = participant.openStream();
+      const stream = opening instanceof Promise ? await opening : opening;
       if (stream.wantsRows) await stream.fill(() => null, asFailure);
       if (stream.state.type === 'LOST') participant.failure = stream.state.failure;
       return stream;

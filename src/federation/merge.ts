@@ -41,12 +41,13 @@ export async function mergePage(
   const entries: Entry[] = [];
   let end: Position | null = null;
   const needed = () => count - entries.length + 1;
-  const readOn = () => fillAll(streams, { mark: () => end, needed }, context);
+  const progress: Progress = { mark: () => end, needed };
   for (;;) {
     if (entries.length === count && streams.some(({ head }) => head !== null && isKept(head, collapse))) {
       return { entries, hasMore: true, isBounded: false, end };
     }
-    await readOn();
+    // Nearly every turn finds all heads known, and goes on without a promise.
+    if (streams.some(({ wantsRows }) => wantsRows)) await fillAll(streams, progress, context);
     const next = earliestHead(streams, compare);
     const barrier = earliestBarrier(streams, compare);
     if (barrier !== null && (next === null || compare(next, barrier) > 0)) {
@@ -83,7 +84,6 @@ interface Progress {
  */
 async function fillAll(streams: readonly RegistryStream[], progress: Progress, context: MergeContext): Promise<void> {
   const wanting = streams.filter((stream) => stream.wantsRows);
-  if (wanting.length === 0) return;
   const pending = new Set(wanting);
   // Settled, not raced: when one throws a defect, none of the others may reject unheard.
   const fills = Promise.allSettled(

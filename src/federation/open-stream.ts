@@ -108,8 +108,7 @@ export class Participant {
     if (context.direction !== 'FORWARD' || this.failure !== null || (registries > 1 && !isAtHead)) return;
     // One more than the page tells whether there is a next one.
     const rows = Math.ceil((count + 1) / registries);
-    const readAs =
-      list.order.field === 'RELEVANCE' ? 'TOTAL' : (this.start.readAs ?? this.traits.listOrder(list.order));
+    const readAs = list.order.field === 'RELEVANCE' ? 'TOTAL' : this.#knownOrder;
     if (readAs === 'UNSORTED' || (readAs !== 'TOTAL' && search.window < ROWS_TO_CHECK)) return;
     // The rows of one key are given out when a row of the next one was seen.
     const { hint } = this.start;
@@ -117,8 +116,8 @@ export class Participant {
     this.reader.askAhead(hint, hint + Math.max(rows, needed) + (readAs === 'BY_KEY' ? 1 : 0));
   }
 
-  /** Rejects with RegistryFailure when the registry has to be asked first and does not answer. */
-  async openStream(): Promise<RegistryStream> {
+  /** A promise where the registry has to be asked first; it rejects with RegistryFailure when that does not answer. */
+  openStream(): RegistryStream | Promise<RegistryStream> {
     if (this.failure !== null) {
       const stream = this.createTotalStream();
       stream.state = { type: 'LOST', failure: this.failure, position: this.start.position };
@@ -129,13 +128,20 @@ export class Participant {
       const maxRows = this.#setting.search.drain.rows;
       return new RelevanceStream(this.registry, this.reader, this.start, this.#setting.context, query, maxRows);
     }
-    const readAs = this.readAs ?? (await this.#chooseOrder());
-    if (readAs === 'TOTAL' || this.start.readAs === 'TOTAL') {
-      const known = weaker(this.traits.listOrder(this.#setting.list.order) ?? 'TOTAL', readAs);
-      const stream = this.createTotalStream();
-      if (known === 'TOTAL' || (this.start.readAs === 'TOTAL' && (await stream.takeUpAsItIs(known)))) return stream;
-      return known === 'BY_KEY' ? this.#openKeyed() : this.#openDrained();
-    }
+    const readAs = this.readAs ?? this.#knownOrder;
+    return readAs === null ? this.#inspectOrder().then((seen) => this.#openAs(seen)) : this.#openAs(readAs);
+  }
+
+  #openAs(readAs: ListOrder): RegistryStream | Promise<RegistryStream> {
+    if (readAs !== 'TOTAL' && this.start.readAs !== 'TOTAL') return this.#openWeaker(readAs);
+    const known = weaker(this.traits.listOrder(this.#setting.list.order) ?? 'TOTAL', readAs);
+    const stream = this.createTotalStream();
+    if (known === 'TOTAL') return stream;
+    if (this.start.readAs !== 'TOTAL') return this.#openWeaker(known);
+    return stream.takeUpAsItIs(known).then((isTakenUp) => (isTakenUp ? stream : this.#openWeaker(known)));
+  }
+
+  #openWeaker(readAs: ListOrder): RegistryStream {
     return readAs === 'BY_KEY' ? this.#openKeyed() : this.#openDrained();
   }
 
@@ -166,16 +172,17 @@ export class Participant {
     return new DrainedStream(this.registry, this.reader, this.start, this.#setting.context, shared);
   }
 
+  /** A walk goes on as it began. Otherwise: as the registry was found to sort; null: it was not looked at yet. */
+  get #knownOrder(): ListOrder | null {
+    return this.start.readAs ?? this.traits.listOrder(this.#setting.list.order);
+  }
+
   /**
-   * A walk goes on as it began. Otherwise: a registry that says it sorts totally is believed as far as its first rows bear
-   * it out; of another one only the keys are, and under NAME, where the collation is all there is, not even these.
+   * A registry that says it sorts totally is believed as far as its first rows bear it out; of another one only the keys are,
+   * and under NAME, where the collation is all there is, not even these.
    */
-  async #chooseOrder(): Promise<ListOrder> {
+  async #inspectOrder(): Promise<ListOrder> {
     const { order } = this.#setting.list;
-    const begun = this.start.readAs;
-    if (begun !== null) return begun;
-    const known = this.traits.listOrder(order);
-    if (known !== null) return known;
     const reader = this.#readerForChecks();
     const index = reader === this.reader ? reader.indexOf(this.start.hint) : 0;
     const first = await reader.load(index);

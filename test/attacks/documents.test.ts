@@ -1,5 +1,6 @@
 /** Documents and bodies that are made to cost: refused at once, and no registry is called for any of them. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { CLOCK_BOUND } from '../helpers/clock-bound.ts';
 import { type ServedRegistries, serveRegistries, wireTemplates } from '../server/serve-registries.ts';
 
 /** Generous for a busy machine, and for the sending of a megabyte; none takes more than some ten milliseconds of work. */
@@ -101,7 +102,7 @@ async function attack(body: string | Uint8Array, headers: Record<string, string>
 }
 
 describe('a document with', () => {
-  it.each(Object.entries(DOCUMENTS))('%s is refused at once, and nobody is asked', async (_, query) => {
+  it.each(Object.entries(DOCUMENTS))('%s is refused at once, and nobody is asked', CLOCK_BOUND, async (_, query) => {
     for (let time = 0; time < 2; time += 1) {
       const { data, codes } = await attack(JSON.stringify({ query }));
       expect(Object.values(data ?? {}).every(isNothing)).toBe(true);
@@ -109,7 +110,7 @@ describe('a document with', () => {
     }
   });
 
-  it('fragments that double thirty times costs what is written, and is answered once', async () => {
+  it('fragments that double thirty times costs what is written, and is answered once', CLOCK_BOUND, async () => {
     served.forgetArrivals();
     const startedMs = performance.now();
     const { errors, data } = await served.ask(doubling(30));
@@ -139,7 +140,7 @@ describe('variables with', () => {
     ['text for a number', FILTER, '{"first":"9999999999"}'],
     ['a prototype', FILTER, '{"filter":{"__proto__":{"minRating":5}}}'],
     ['a constructor', FILTER, '{"filter":{"constructor":{"prototype":{"a":1}}}}'],
-  ])('%s are refused at once, and nobody is asked', async (_, query, variables) => {
+  ])('%s are refused at once, and nobody is asked', CLOCK_BOUND, async (_, query, variables) => {
     for (let time = 0; time < 2; time += 1) {
       const { codes, data } = await attack(`{"query":${JSON.stringify(query)},"variables":${variables}}`);
       expect(Object.values(data ?? {}).every(isNothing)).toBe(true);
@@ -171,7 +172,7 @@ describe('a body that', () => {
     ['is compressed', one, { 'content-encoding': 'gzip' }, 415],
     ['is in another charset', one, { 'content-type': 'application/json; charset=utf-16' }, 415],
     ['names its document by a hash that is none', JSON.stringify({ documentId: 'sha256:../../etc/passwd' }), {}, 400],
-  ])('%s is refused at once, and nobody is asked', async (_, body, headers, status) => {
+  ])('%s is refused at once, and nobody is asked', CLOCK_BOUND, async (_, body, headers, status) => {
     expect((await attack(body, headers)).status).toBe(status);
   });
 });

@@ -2,6 +2,7 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { CLOCK_BOUND } from '../helpers/clock-bound.ts';
 import { startTokenIssuer, type TokenIssuer } from '../helpers/token-issuer.ts';
 import { type ServedRegistries, serveRegistries, wireTemplates } from '../server/serve-registries.ts';
 
@@ -149,7 +150,7 @@ describe('a token with', () => {
     });
   });
 
-  it.each(ATTACKS)('$what is refused at once, and nobody is asked', async ({ make }) => {
+  it.each(ATTACKS)('$what is refused at once, and nobody is asked', CLOCK_BOUND, async ({ make }) => {
     const token = await make();
     served.forgetArrivals();
     const asked = issuer.requests.length;

@@ -3,6 +3,7 @@ import { utimesSync, writeFileSync } from 'node:fs';
 import { Agent, errors, request } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
+import { CLOCK_BOUND } from '../helpers/clock-bound.ts';
 import { type FaultyRegistry, startFaultyRegistry } from '../helpers/faulty-registry.ts';
 import { type RunningGateway, runGateway } from '../helpers/run-gateway.ts';
 import { createAsk } from '../server/ask.ts';
@@ -196,7 +197,7 @@ describe('a gateway that is asked to stop under load', () => {
     await agent.close();
   });
 
-  it('ends at once when it is asked again', async () => {
+  it('ends at once when it is asked again', CLOCK_BOUND, async () => {
     await using one = await startFaultyRegistry({ rows: rowsOf('one') });
     await using gateway = await runGateway(configOf({ one }));
     await one.setMode('hang');

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { CLOCK_BOUND } from '../helpers/clock-bound.ts';
 import { createSseClient, createWsClient } from '../server/live-clients.ts';
 
 const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
@@ -160,7 +161,7 @@ describe('npm start', () => {
     slow.close();
   });
 
-  it('says goodbye to subscriptions when it is asked to stop, and ends with 0 at once', async () => {
+  it('says goodbye to subscriptions when it is asked to stop, and ends with 0 at once', CLOCK_BOUND, async () => {
     const { child, firstLine, exitCode } = start(['serve']);
     const origin = urlIn(await firstLine).replace(/\/graphql$/, '');
     using events = createSseClient(origin);

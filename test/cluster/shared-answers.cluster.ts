@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { CacheFolder } from '../cache/answers.ts';
+import { CLOCK_BOUND } from '../helpers/clock-bound.ts';
 import { type FaultyRegistry, startFaultyRegistry } from '../helpers/faulty-registry.ts';
 import { makeRows } from '../helpers/faulty-registry-source.ts';
 import { RedisServer, redisIsMissing, waitUntil } from '../helpers/redis.ts';
@@ -52,7 +53,7 @@ describe.skipIf(redisIsMissing !== null)('replicas that share a Redis server', (
     expect(countSearches(registry)).toBe(1);
   });
 
-  it('ask themselves when the one that asks is gone, and lose the lease at most', async () => {
+  it('ask themselves when the one that asks is gone, and lose the lease at most', CLOCK_BOUND, async () => {
     const { registry, one, other } = await startAll(2, 20);
     await registry.setMode('hang');
     one.search().catch(() => undefined);
@@ -178,7 +179,7 @@ describe.skipIf(redisIsMissing !== null)('when the Redis server goes and comes',
     await waitUntil(() => knows(other));
   });
 
-  it('every question is answered within its time, from local means', async () => {
+  it('every question is answered within its time, from local means', CLOCK_BOUND, async () => {
     const { redis, one, other } = await startAll(2);
     const tookMs: number[] = [];
     let offset = 0;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { CLOCK_BOUND } from '../helpers/clock-bound.ts';
 import { failureOf, makeRows, openFaultySource } from '../helpers/faulty-registry-source.ts';
 
 const NO_LIFETIME = { cache: { search: 0 } } as const;
@@ -43,7 +44,7 @@ describe('equal searches at once', () => {
     expect(await faulty.search()).toMatchObject({ cache: 'HIT', fetchedAtMs: late.fetchedAtMs });
   });
 
-  it('wait each to their own deadline, and the call goes on and fills the cache', async () => {
+  it('wait each to their own deadline, and the call goes on and fills the cache', CLOCK_BOUND, async () => {
     await using faulty = await openFaultySource({ mode: { slowMs: 120 } });
     const startedAtMs = performance.now();
     const early = failureOf(faulty.search({ deadlineMs: performance.now() + 30 }));
@@ -134,7 +135,7 @@ describe('the cache of answers', () => {
 });
 
 describe('when a registry fails', () => {
-  it('its old answer is given at the deadline, no later, while the call goes on', async () => {
+  it('its old answer is given at the deadline, no later, while the call goes on', CLOCK_BOUND, async () => {
     await using faulty = await openFaultySource({}, { ...NO_LIFETIME, timeouts: { search: 5_000 } });
     const first = await faulty.search();
     await faulty.registry.setMode('hang');

@@ -1,21 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { failureOf, openFaultySource } from '../helpers/faulty-registry-source.ts';
+import { countUnpaid } from '../helpers/unpaid-arrivals.ts';
 
 const CONFIG = { cache: { search: 0, staleIfError: 0 } } as const;
-
-/**
- * How many arrivals by the moment of each were more than a full account of `burst` that began at `sinceMs` could have paid for.
- * An arrival is never before the call was let go, so that a busy machine, which only makes arrivals later, cannot make this rise.
- */
-function countUnpaid(
-  arrivals: readonly { readonly atMs: number }[],
-  sinceMs: number,
-  { requestsPerSecond, burst }: { readonly requestsPerSecond: number; readonly burst: number },
-): number {
-  const timesMs = arrivals.map(({ atMs }) => atMs - sinceMs).toSorted((one, other) => one - other);
-  const unpaid = timesMs.map((ms, index) => index + 1 - (burst + (ms / 1_000) * requestsPerSecond));
-  return Math.max(0, ...unpaid);
-}
 
 describe("a registry's rate limit", () => {
   it('is kept exactly: the burst at once, then so many a second', async () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { RegistriesUnavailable } from '../../src/domain/errors.ts';
 import type { PageRequest, SearchRequest } from '../../src/domain/search.ts';
 import type { FederationView, RegistrySearchReport, SearchResult } from '../../src/federation/answers.ts';
+import { CLOCK_BOUND } from '../helpers/clock-bound.ts';
 import { FAULT_OUTCOMES } from '../helpers/fault-outcomes.ts';
 import { FAULT_MODES, type FaultMode, type FaultyRegistry, startFaultyRegistry } from '../helpers/faulty-registry.ts';
 import type { RegistryConfigOverrides } from '../helpers/faulty-registry-config.ts';
@@ -82,6 +83,7 @@ describe('a registry that fails', () => {
 
   it.each(CASES)(
     '%s, %s, on the %s page: costs only its own rows, in time, and they come when it answers again',
+    CLOCK_BOUND,
     async (name, cache, page, mode) => {
       const expected = FAULT_OUTCOMES[name];
       if (expected === undefined) throw new Error('every fault has an expectation');
@@ -201,7 +203,7 @@ describe('a registry that an answer may not be without', () => {
 });
 
 describe('the time a search may take', () => {
-  it('is that which the caller gives it', async () => {
+  it('is that which the caller gives it', CLOCK_BOUND, async () => {
     await using gateway = await openFederation(servers, { timeout: 10_000 }, { timeouts: { search: 5_000 } });
     await servers.faulty.setMode('hang');
     const startedMs = performance.now();

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { RowText } from '../../src/domain/template.ts';
 import { compileQuery, EXACT_NAME_SCORE, scoreText } from '../../src/federation/relevance.ts';
+import { CLOCK_BOUND } from '../helpers/clock-bound.ts';
 
 const BLANK: RowText = {
   name: 'other',
@@ -203,26 +204,30 @@ describe('bounds', () => {
     expect(score('a', { description: '\ud800a\udc00' })).toBeGreaterThan(0);
   });
 
-  test('a query of 1,000 characters against long text of any script costs a row less than a millisecond', () => {
-    const units = ['a ', 'a', '한', '\ufdfa', 'ệ ', '\u0323\u0301', 'ß', '\u{1d400}', '数', 'İ', 'aB', '\ud800'];
-    for (const unit of units) {
-      const long = unit.repeat(2_000);
-      const text: RowText = {
-        ...row({ name: long, title: `${long}x`, description: long }),
-        keywords: [long],
-        tags: [long],
-      };
-      for (const query of ['a b c d e f g h i j k l m n o p q r s t u v w x y z '.repeat(20), long]) {
-        const compiled = compileQuery(query.slice(0, 1_000));
-        scoreText(compiled, text);
-        let fastestMs = Number.POSITIVE_INFINITY;
-        for (let run = 0; run < 50; run += 1) {
-          const startedMs = performance.now();
+  test(
+    'a query of 1,000 characters against long text of any script costs a row less than a millisecond',
+    CLOCK_BOUND,
+    () => {
+      const units = ['a ', 'a', '한', '\ufdfa', 'ệ ', '\u0323\u0301', 'ß', '\u{1d400}', '数', 'İ', 'aB', '\ud800'];
+      for (const unit of units) {
+        const long = unit.repeat(2_000);
+        const text: RowText = {
+          ...row({ name: long, title: `${long}x`, description: long }),
+          keywords: [long],
+          tags: [long],
+        };
+        for (const query of ['a b c d e f g h i j k l m n o p q r s t u v w x y z '.repeat(20), long]) {
+          const compiled = compileQuery(query.slice(0, 1_000));
           scoreText(compiled, text);
-          fastestMs = Math.min(fastestMs, performance.now() - startedMs);
+          let fastestMs = Number.POSITIVE_INFINITY;
+          for (let run = 0; run < 50; run += 1) {
+            const startedMs = performance.now();
+            scoreText(compiled, text);
+            fastestMs = Math.min(fastestMs, performance.now() - startedMs);
+          }
+          expect(fastestMs).toBeLessThan(1);
         }
-        expect(fastestMs).toBeLessThan(1);
       }
-    }
-  });
+    },
+  );
 });

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createRegistry, type Registry } from '../../registry/registry.ts';
+import { CLOCK_BOUND } from '../helpers/clock-bound.ts';
 import { getJson } from './ask.ts';
 
 const versions = ['1.9.0', '1.10.0', '2.0.0-rc.1', '2.0.0-rc.10', 'v0.9.0', 'nightly', 'weekly'].map((version) => ({
@@ -171,7 +172,7 @@ test('a registry that knows its public address gives the address of each documen
   expect(await getJson(`${base}/api/v1/search?name=gone`)).toMatchObject({ templates: [{ content_url: contentUrl }] });
 });
 
-test('closing ends idle connections at once, and a second time does nothing', async () => {
+test('closing ends idle connections at once, and a second time does nothing', CLOCK_BOUND, async () => {
   const closing = createRegistry({ templates: TEMPLATES });
   await getJson(`${await closing.listen()}/api/v1/health`);
   const started = performance.now();
@@ -180,7 +181,7 @@ test('closing ends idle connections at once, and a second time does nothing', as
   expect(performance.now() - started).toBeLessThan(1_000);
 });
 
-test('a registry of 30,000 templates answers any page within a second of its first search', async () => {
+test('a registry of 30,000 templates answers any page within a second of its first search', CLOCK_BOUND, async () => {
   const templates = Array.from({ length: 30_000 }, (_, index) => ({
     name: `group-${index % 97}/tool-${index}`,
     version: '1.0.0',

@@ -1,0 +1,6 @@
+/**
+ * For tests that hold the program to a time by the clock on the wall. They share their machine with others: one that stalls for a
+ * moment fails one try, a program that is too slow fails all of them. Not for anything else, and not for tests that do not
+ * begin anew when they are run again.
+ */
+export const CLOCK_BOUND = { retry: 3 } as const;

@@ -13,7 +13,8 @@ import { HealthMonitor, type HealthMonitorOptions } from './health/monitor.ts';
 import { openUpstream } from './http/chain.ts';
 import type { UpstreamObserver } from './http/layer.ts';
 import { marketplace } from './marketplace/index.ts';
-import { createRestRegistry, type RegistryDefinition } from './rest-registry.ts';
+import type { RegistryDefinition } from './registry-definition.ts';
+import { createRestRegistry } from './rest-registry.ts';
 
 /** The kinds of registry: one line each, one folder each. */
 const KINDS: Readonly<Record<RegistryConfig['kind'], RegistryDefinition>> = {

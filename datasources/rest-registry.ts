@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { RegistryConfig } from '../src/config/config.ts';
 import type { TemplateState } from '../src/domain/cache.ts';
 import type { CallerToken } from '../src/domain/caller-token.ts';
 import { type RegistryErrorType, RegistryFailure, type RegistryFailureDetails } from '../src/domain/errors.ts';
-import { normalizeName } from '../src/domain/names.ts';
 import type {
   Answer,
   CallOptions,
@@ -22,53 +20,17 @@ import type {
   TemplateDocument,
   TemplateVersion,
 } from '../src/domain/template.ts';
-import { readJson } from './http/body.ts';
+import { AnswerReader } from './answer-reader.ts';
+import { isAskable } from './askable-names.ts';
 import type { Upstream } from './http/chain.ts';
 import type { Handler, ReceivedBody, UpstreamRequest, UpstreamResponse } from './http/layer.ts';
+import type { RegistryDefinition } from './registry-definition.ts';
 
 /** Bodies beyond these are refused, decompressed bytes counted. */
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 const MAX_CONTENT_BYTES = 10 * 1024 * 1024;
 /** Documents beyond this are fetched again rather than kept: one would push a hundred windows out of the cache. */
 const KEEP_CONTENT_BYTES = 256 * 1024;
-/** Longer names are none (see the wire), so that nobody need be asked for one. */
-const MAX_NAME_LENGTH = 500;
-
-/** What mapping needs to know of the registry. */
-export interface MappingContext {
-  readonly registryName: string;
-  readonly popularityScale: number;
-}
-
-/**
- * One kind of registry, as data and plain functions: where each thing is (paths after the registry's URL, already encoded)
- * and how its JSON becomes ours. Mapping functions throw when a body is none of the protocol.
- */
-export interface RegistryDefinition {
-  readonly kind: string;
-  /** Asked in turn for a health check until one is there. */
-  readonly healthPaths: readonly [string, ...string[]];
-  readonly search: {
-    buildPath(request: RowRequest): string;
-    toPage(body: unknown, context: MappingContext, request: RowRequest): RowPage;
-  };
-  readonly template: {
-    buildPath(name: string, version: string | null): string;
-    /** null: it has no usable name or version. */
-    toTemplate(body: unknown, context: MappingContext): Template | null;
-  };
-  readonly versions: {
-    buildPath(name: string): string;
-    toVersions(body: unknown): readonly TemplateVersion[];
-  };
-  readonly content: { buildPath(name: string, version: string): string };
-  readonly categories: {
-    buildPath(): string;
-    toCategories(body: unknown): readonly CategoryCount[];
-  };
-  /** Where documents are sent to, by POST; null: the protocol cannot publish. */
-  readonly publish: { buildPath(): string } | null;
-}
 
 /** What a registry is built of. */
 export interface RestRegistryParts {
@@ -96,7 +58,7 @@ export function createRestRegistry(parts: RestRegistryParts): RegistrySource {
 class RestRegistry implements RegistrySource {
   readonly info: RegistryInfo;
   readonly #parts: RestRegistryParts;
-  readonly #context: MappingContext;
+  readonly #reader: AnswerReader;
   readonly #token: CallerToken | null;
   readonly forCaller?: (token: CallerToken) => RegistrySource;
 
@@ -115,7 +77,10 @@ class RestRegistry implements RegistrySource {
     this.#parts = parts;
     this.#token = token;
     if (config.credentials?.type === 'passthrough') this.forCaller = (own) => new RestRegistry(parts, own);
-    this.#context = { registryName: config.name, popularityScale: config.popularityScale };
+    this.#reader = new AnswerReader(definition, {
+      registryName: config.name,
+      popularityScale: config.popularityScale,
+    });
   }
 
   searchRows(request: RowRequest, options: CallOptions): Promise<Answer<RowPage>> {
@@ -133,12 +98,7 @@ class RestRegistry implements RegistrySource {
         timeoutMs: config.timeouts.search,
         lifetimeMs: options.purpose === 'NAMES' ? config.cache.catalog : config.cache.search,
         absence: 'FAILURE',
-        parse: (body) => {
-          const json = this.#readJson(body);
-          const page = definition.search.toPage(json, this.#context, request);
-          if (page.rows.length === 0) this.#refuseError(json);
-          return page;
-        },
+        parse: (body) => this.#reader.readRows(body, request),
       },
       options,
     );
@@ -155,7 +115,7 @@ class RestRegistry implements RegistrySource {
         timeoutMs: config.timeouts.template,
         lifetimeMs: config.cache.template,
         absence: 'ANSWER',
-        parse: (body) => this.#readTemplate(body, name, version),
+        parse: (body) => this.#reader.readTemplate(body, name, version),
       },
       options,
     );
@@ -172,12 +132,7 @@ class RestRegistry implements RegistrySource {
         timeoutMs: config.timeouts.template,
         lifetimeMs: config.cache.template,
         absence: 'ANSWER',
-        parse: (body) => {
-          const json = this.#readJson(body);
-          const versions = definition.versions.toVersions(json);
-          if (versions.length === 0) this.#refuseError(json);
-          return versions;
-        },
+        parse: (body) => this.#reader.readVersions(body),
       },
       options,
     );
@@ -197,7 +152,7 @@ class RestRegistry implements RegistrySource {
         accept: '*/*',
         maxBytes: MAX_CONTENT_BYTES,
         keepUpToBytes: KEEP_CONTENT_BYTES,
-        parse: (body) => this.#readContent(body),
+        parse: (body) => this.#reader.readContent(body),
       },
       options,
     );
@@ -208,7 +163,7 @@ class RestRegistry implements RegistrySource {
     );
     const [answer, digest] = await Promise.all([content, listed]);
     if (answer.value !== null && digest !== null && digest !== answer.value.digest) {
-      throw this.#protocolFailure('the document is not the one whose digest the template states');
+      throw this.#reader.failure('the document is not the one whose digest the template states');
     }
     return answer;
   }
@@ -223,7 +178,7 @@ class RestRegistry implements RegistrySource {
         timeoutMs: config.timeouts.template,
         lifetimeMs: config.cache.catalog,
         absence: 'FAILURE',
-        parse: (body) => definition.categories.toCategories(this.#readJson(body)),
+        parse: (body) => this.#reader.readCategories(body),
       },
       options,
     );
@@ -265,7 +220,7 @@ class RestRegistry implements RegistrySource {
   /** null: it is not the template that was sent, or none at all. */
   #readPublished(body: ReceivedBody, { name, version }: TemplateDocument): Template | null {
     try {
-      return this.#readTemplate(body, name, version);
+      return this.#reader.readTemplate(body, name, version);
     } catch {
       return null;
     }
@@ -292,7 +247,7 @@ class RestRegistry implements RegistrySource {
     // As `fetchTemplate` asks for it: what is kept under the path was made by this very `parse`.
     const kept = await upstream.recall(
       definition.template.buildPath(name, null),
-      (body) => this.#readTemplate(body, name, null),
+      (body) => this.#reader.readTemplate(body, name, null),
       this.#token,
     );
     if (kept === undefined) return null;
@@ -355,45 +310,6 @@ class RestRegistry implements RegistrySource {
     };
   }
 
-  #readJson(body: ReceivedBody): unknown {
-    return readJson(this.info.name, body);
-  }
-
-  /** Another template than the one asked for would slip past claims and access, which go by the name. */
-  #readTemplate(body: ReceivedBody, name: string, version: string | null): Template {
-    const template = this.#parts.definition.template.toTemplate(this.#readJson(body), this.#context);
-    if (template === null) throw this.#protocolFailure('a template without a usable name or version');
-    if (template.name !== name && normalizeName(template.name) !== normalizeName(name)) {
-      throw this.#protocolFailure('another template than the one asked for');
-    }
-    if (version !== null && template.version !== version) {
-      throw this.#protocolFailure('another version than the one asked for');
-    }
-    return template;
-  }
-
-  /** The digest is computed here; one that the registry sends along (contract 4) must be the same. */
-  #readContent(body: ReceivedBody): TemplateContent {
-    const hash = createHash('sha256').update(body.bytes).digest();
-    const digest = `sha256:${hash.toString('hex')}`;
-    const tag = /sha256:[0-9a-f]{64}/i.exec(body.etag ?? '')?.[0];
-    if (tag !== undefined && tag.toLowerCase() !== digest)
-      throw this.#protocolFailure('the ETag is of another document');
-    const representation = /sha-256=:([A-Za-z0-9+/=]+):/.exec(body.reprDigest ?? '')?.[1];
-    if (representation !== undefined && representation !== hash.toString('base64')) {
-      throw this.#protocolFailure('Repr-Digest is of another document');
-    }
-    return Object.freeze({ bytes: body.bytes, mediaType: body.mediaType || 'application/octet-stream', digest });
-  }
-
-  /** A registry that fails may say so beside an empty list and under a good status: that list is no answer. */
-  #refuseError(json: unknown): void {
-    if (typeof json !== 'object' || json === null || !('error' in json)) return;
-    if (json.error !== null && json.error !== undefined) {
-      throw this.#protocolFailure('an error in the place of an answer');
-    }
-  }
-
   /** By the caller's token, where the registry is asked so: one that it refuses is its caller's matter, and without one nothing is sent. */
   async #inCallersName(call: Handler, request: UpstreamRequest): Promise<UpstreamResponse> {
     if (this.forCaller === undefined) return await call(request);
@@ -409,24 +325,6 @@ class RestRegistry implements RegistrySource {
   #callersFailure(details: RegistryFailureDetails): RegistryFailure {
     return new RegistryFailure('AUTHENTICATION', this.info.name, { ...details, byCallersToken: true });
   }
-
-  #protocolFailure(logDetail: string): RegistryFailure {
-    return new RegistryFailure('PROTOCOL', this.info.name, { logDetail });
-  }
-}
-
-// "." or ".." between slashes of either kind.
-const DOT_SEGMENT = /(?:^|[/\\])\.\.?(?:$|[/\\])/;
-const PLAIN_NAME = /^[\x20-\x24\x26-\x7e]*$/;
-
-/**
- * Whether a registry could have something of this name. A part of it that is "." or ".." would lead to another address at
- * whoever decodes the path before it is followed, a proxy say; in any spelling that may be read so.
- */
-function isAskable(text: string): boolean {
-  if (text === '' || text.length > MAX_NAME_LENGTH) return false;
-  if (!text.isWellFormed() || /[\u0000-\u001f\u007f-\u009f]/.test(text)) return false;
-  return !DOT_SEGMENT.test(PLAIN_NAME.test(text) ? text : normalizeName(text));
 }
 
 function unaskedAnswer(): Answer<null> {

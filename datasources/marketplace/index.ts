@@ -1,6 +1,6 @@
 import type { RowRequest } from '../../src/domain/registry.ts';
 import type { OrderField } from '../../src/domain/search.ts';
-import type { RegistryDefinition } from '../rest-registry.ts';
+import type { RegistryDefinition } from '../registry-definition.ts';
 import { parseCategories, parseSearchPage, parseTemplate, parseVersions } from './wire.ts';
 
 const SORTS: Record<OrderField, string> = {

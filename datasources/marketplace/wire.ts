@@ -1,7 +1,7 @@
 import type { RowPage, SentFacets } from '../../src/domain/registry.ts';
 import type { FacetValue } from '../../src/domain/search.ts';
 import type { CatalogRow, CategoryCount, RowText, Template, TemplateVersion } from '../../src/domain/template.ts';
-import type { MappingContext } from '../rest-registry.ts';
+import type { MappingContext } from '../registry-definition.ts';
 import {
   readCount,
   readFlag,

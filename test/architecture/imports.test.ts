@@ -36,8 +36,25 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
   {
     area: 'datasources/rest-registry.ts',
     promise: 'builds every kind of registry without knowing one',
-    may: ['datasources/http/', 'src/domain/', 'src/config/config.ts', 'node:crypto'],
+    may: [
+      ...['datasources/answer-reader.ts', 'datasources/askable-names.ts', 'datasources/registry-definition.ts'],
+      ...['datasources/http/', 'src/domain/', 'src/config/config.ts'],
+    ],
   },
+  {
+    area: 'datasources/registry-definition.ts',
+    promise: 'says what a kind of registry is, in terms of the domain alone',
+    may: ['src/domain/'],
+  },
+  {
+    area: 'datasources/answer-reader.ts',
+    promise: 'reads bodies that others fetched',
+    may: [
+      ...['datasources/http/body.ts', 'datasources/http/layer.ts', 'datasources/registry-definition.ts'],
+      ...['src/domain/', 'node:crypto'],
+    ],
+  },
+  { area: 'datasources/askable-names.ts', promise: 'judges names', may: ['src/domain/'] },
   { area: 'datasources/wire-values.ts', promise: 'reads values and imports nothing', may: [] },
   {
     area: 'datasources/health/',
@@ -47,7 +64,7 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
   ...REGISTRY_KINDS.map((kind) => ({
     area: `datasources/${kind}/`,
     promise: 'is data and plain functions: no HTTP, no cache, no configuration',
-    may: ['datasources/rest-registry.ts', 'datasources/wire-values.ts', 'src/domain/'],
+    may: ['datasources/registry-definition.ts', 'datasources/wire-values.ts', 'src/domain/'],
   })),
   {
     area: 'datasources/cluster-news.ts',

@@ -6,6 +6,7 @@ import MiniSearch from 'minisearch';
 import { readTemplate, type Template } from '../../registry/template.ts';
 import { TextIndex } from '../../registry/text-index.ts';
 import type { RowText } from '../../src/domain/template.ts';
+import { firstRowsOf } from '../../src/federation/first-window.ts';
 import { compileQuery, scoreText } from '../../src/federation/relevance.ts';
 import { createRandom } from '../helpers/random.ts';
 
@@ -144,10 +145,9 @@ function mergeRegistries(registries: readonly Ranking[]): Ranking {
     for (const [rank, registry] of registries.entries()) {
       const list = registry(query, limit);
       let floor = Number.POSITIVE_INFINITY;
-      for (let offset = 0; offset < list.length; offset += WINDOW) {
-        const window = list
-          .slice(offset, offset + WINDOW)
-          .map((entry) => ({ entry, score: scoreText(compiled, entry) }));
+      let size = firstRowsOf(registries.length, WINDOW);
+      for (let offset = 0; offset < list.length; offset += size, size = WINDOW) {
+        const window = list.slice(offset, offset + size).map((entry) => ({ entry, score: scoreText(compiled, entry) }));
         for (const { entry, score } of window) rows.push({ entry, key: Math.min(score, floor), rank });
         floor = Math.min(floor, ...window.map(({ score }) => score));
       }

@@ -274,7 +274,7 @@ class RestRegistry implements RegistrySource {
     return this.#parts.readMetrics(windowMs);
   }
 
-  async #call<T>(endpoint: Endpoint<T>, options: CallOptions): Promise<Answer<T>> {
+  #call<T>(endpoint: Endpoint<T>, options: CallOptions): Promise<Answer<T>> {
     const startedAtMs = performance.now();
     const request: UpstreamRequest = {
       operation: endpoint.operation,
@@ -297,8 +297,8 @@ class RestRegistry implements RegistrySource {
       attempt: null,
     };
     const { call } = this.#parts.upstream;
-    const response = await (this.forCaller === undefined ? call(request) : this.#inCallersName(call, request));
-    return {
+    const called = this.forCaller === undefined ? call(request) : this.#inCallersName(call, request);
+    return called.then((response) => ({
       // A path belongs to one operation, so what the cache has under it was made by this very `parse` (or is the null of
       // an absence, which only operations whose T has null ask for).
       value: response.value as T,
@@ -307,7 +307,7 @@ class RestRegistry implements RegistrySource {
       freshUntilMs: response.freshUntilMs,
       tookMs: performance.now() - startedAtMs,
       staleBecause: response.staleBecause,
-    };
+    }));
   }
 
   /** By the caller's token, where the registry is asked so: one that it refuses is its caller's matter, and without one nothing is sent. */

@@ -51,7 +51,7 @@ export async function makePage(
 
 interface Opening extends PageParts {
   readonly rows: PageRows;
-  /** Grows as streams are opened; in resolution order. */
+  /** For collapse: grows as streams are opened; in resolution order. */
   readonly sources: CollapseSource[];
   readonly mergeContext: MergeContext;
 }
@@ -65,7 +65,9 @@ async function openAll(participants: readonly Participant[], count: number, open
   for (const participant of participants) participant.askAhead(count, participants.length);
   const openings = Promise.allSettled(
     participants.map(async (participant) => {
-      opened.push(await openOne(participant, opening));
+      const stream = await openFilled(participant);
+      opened.push(stream);
+      noteOpened(participant, stream, opening);
     }),
   );
   let ahead: Promise<PromiseSettledResult<void>[]> | undefined;
@@ -79,16 +81,18 @@ async function openAll(participants: readonly Participant[], count: number, open
   for (const result of [...settled, ...((await ahead) ?? [])]) if (result.status === 'rejected') throw result.reason;
 }
 
-async function openOne(participant: Participant, opening: Opening): Promise<RegistryStream> {
-  const stream = await openFilled(participant);
+function noteOpened(participant: Participant, stream: RegistryStream, opening: Opening): void {
   opening.rows.setStream(participant, stream);
+  if (opening.mergeContext.collapse !== null) addSource(participant, stream, opening);
+  opening.watch?.onOpened(participant, stream);
+}
+
+function addSource(participant: Participant, stream: RegistryStream, opening: Opening): void {
   const { search, drains, deadlineMs, sinceMs } = opening.setting;
   const catalog = opening.catalogOf(participant.registry.source.info.name);
   const shared = { catalog, drains, limits: search.drain, deadlineMs, sinceMs };
   opening.sources.push(opening.rows.collapseSource(participant, stream, shared));
   opening.sources.sort((left, right) => left.stream.rank - right.stream.rank);
-  opening.watch?.onOpened(participant, stream);
-  return stream;
 }
 
 /** The stream with its first entries read, or LOST. A wrong belief about its order is mended here, without the others. */

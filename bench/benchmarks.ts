@@ -29,7 +29,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
         templatesEach: TEMPLATES_EACH,
         // Some 15,000 requests pass before a process has compiled and collected what it started with. One has several rows here,
         // and would be through with it long before the others.
-        ...{ rounds: 9, aloneMs: 100, togetherMs: 400, connections: 64, warmUpMs: 4_000, settleMs: 300 },
+        ...{ rounds: 15, aloneMs: 60, togetherMs: 300, connections: 64, warmUpMs: 4_000, settleMs: 100 },
       }),
   },
   {
@@ -37,7 +37,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
     run: () =>
       measureCold({
         ...{ registries: 3, templatesEach: TEMPLATES_EACH, isWhole: true },
-        ...{ rounds: 9, aloneMs: 150, togetherMs: 400, connections: 16, warmUpMs: 2_000, settleMs: 300 },
+        ...{ rounds: 15, aloneMs: 80, togetherMs: 300, connections: 16, warmUpMs: 3_000, settleMs: 100 },
       }),
   },
   {

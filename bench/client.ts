@@ -64,6 +64,11 @@ export function openClient(origin: string): Client {
 
 class ConnectionLost extends Error {}
 
+/** What is sent on a connection that the server has just closed is answered so. */
+function isReset(error: Error): boolean {
+  return 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+}
+
 interface Exchange {
   readonly resolve: (body: Buffer) => void;
   readonly reject: (error: Error) => void;
@@ -84,7 +89,9 @@ class Connection {
   constructor(socket: Socket) {
     this.#socket = socket;
     socket.on('data', (bytes) => this.#receive(bytes));
-    socket.on('error', (error) => this.#fail(error));
+    socket.on('error', (error) =>
+      this.#fail(isReset(error) ? new ConnectionLost('the server reset the connection') : error),
+    );
     socket.on('close', () => this.#fail(new ConnectionLost('the server closed the connection')));
   }
 

@@ -89,10 +89,9 @@ export class RegistryTraits {
     const listKey = keyOfList(list);
     this.#facets.delete(listKey);
     this.#facets.set(listKey, { list, facets });
-    for (const oldest of this.#facets.keys()) {
-      if (this.#facets.size <= MAX_KEPT_FACETS) break;
-      this.#facets.delete(oldest);
-    }
+    if (this.#facets.size <= MAX_KEPT_FACETS) return;
+    const [oldest] = this.#facets.keys();
+    if (oldest !== undefined) this.#facets.delete(oldest);
   }
 
   facetsOf(list: FacetedList): SentFacets | null {

@@ -9,6 +9,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 15_000 } },
     // Two workers: the machines this runs on have two cores, and the tests with deadlines must not starve each other.
     maxWorkers: 2,
   },

@@ -1,6 +1,6 @@
 /** Documents and bodies that are made to cost: refused at once, and no registry is called for any of them. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { CLOCK_BOUND } from '../helpers/clock-bound.ts';
+import { CLOCK_BOUND, PATIENT } from '../helpers/clock-bound.ts';
 import { type ServedRegistries, serveRegistries, wireTemplates } from '../server/serve-registries.ts';
 
 /** Generous for a busy machine, and for the sending of a megabyte; none takes more than some ten milliseconds of work. */
@@ -13,7 +13,7 @@ beforeAll(async () => {
   // No check of their health comes meanwhile: what arrives is an attack's.
   const settings = { official: { health: { interval: '1h' } }, other: { health: { interval: '1h' } } };
   served = await serveRegistries({ catalogs, settings });
-  await vi.waitFor(async () => expect((await fetch(`${served.origin}/readyz`)).status).toBe(200));
+  await vi.waitFor(async () => expect((await fetch(`${served.origin}/readyz`)).status).toBe(200), PATIENT);
 });
 afterAll(() => served[Symbol.asyncDispose]());
 

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import * as fc from 'fast-check';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { PATIENT } from '../helpers/clock-bound.ts';
 import { startTokenIssuer, type TokenIssuer } from '../helpers/token-issuer.ts';
 import { type ServedRegistries, serveRegistries, wireTemplates } from '../server/serve-registries.ts';
 
@@ -96,7 +97,7 @@ beforeAll(async () => {
       ],
     },
   });
-  await vi.waitFor(async () => expect((await fetch(`${served.origin}/readyz`)).status).toBe(200));
+  await vi.waitFor(async () => expect((await fetch(`${served.origin}/readyz`)).status).toBe(200), PATIENT);
 });
 afterAll(async () => {
   await served[Symbol.asyncDispose]();

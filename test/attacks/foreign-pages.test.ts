@@ -1,5 +1,6 @@
 /** What pages of other sites can make a browser do: nothing, but for those that the configuration names. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { PATIENT } from '../helpers/clock-bound.ts';
 import { type ServedRegistries, serveRegistries, wireTemplates } from '../server/serve-registries.ts';
 
 const catalogs = { official: wireTemplates('template', 3) };
@@ -21,7 +22,7 @@ beforeAll(async () => {
   });
   // The first health checks are over by then: what arrives from here on is an attack's.
   for (const { origin } of [closed, open]) {
-    await vi.waitFor(async () => expect((await fetch(`${origin}/readyz`)).status).toBe(200));
+    await vi.waitFor(async () => expect((await fetch(`${origin}/readyz`)).status).toBe(200), PATIENT);
   }
 });
 afterAll(() => Promise.all([closed, open].map((served) => served[Symbol.asyncDispose]())));

@@ -2,7 +2,7 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { CLOCK_BOUND } from '../helpers/clock-bound.ts';
+import { CLOCK_BOUND, PATIENT } from '../helpers/clock-bound.ts';
 import { startTokenIssuer, type TokenIssuer } from '../helpers/token-issuer.ts';
 import { type ServedRegistries, serveRegistries, wireTemplates } from '../server/serve-registries.ts';
 
@@ -143,7 +143,7 @@ function weakToken(): string {
 
 describe('a token with', () => {
   beforeAll(async () => {
-    await vi.waitFor(async () => expect((await fetch(`${served.origin}/readyz`)).status).toBe(200));
+    await vi.waitFor(async () => expect((await fetch(`${served.origin}/readyz`)).status).toBe(200), PATIENT);
     // The keys are known by then, and what is asked for from here on is asked for by an attack.
     expect((await served.ask('{ viewer { subject } }', {}, { authorization: `Bearer ${good}` })).data).toEqual({
       viewer: { subject: 'ada' },

@@ -121,7 +121,7 @@ describe('a gateway whose file changes', () => {
     expect(load.failures).toEqual([]);
     expect(load.refusedConnections).toBe(0);
     expect([...load.answers.keys()].toSorted()).toEqual(['one,two', 'one,two,three', 'three,one', 'two']);
-  }, 30_000);
+  });
 
   it('stays with the last good one while the file is bad, and says so in its log and in its health', async () => {
     await using one = await startFaultyRegistry({ rows: rowsOf('one') });
@@ -147,7 +147,7 @@ describe('a gateway whose file changes', () => {
       registries: [{ name: 'one' }, { name: 'two' }],
       gateway: { health: { status: 'UP', message: null } },
     });
-  }, 20_000);
+  });
 
   it('does nothing when the file is only touched', async () => {
     await using one = await startFaultyRegistry({ rows: rowsOf('one') });

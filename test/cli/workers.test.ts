@@ -128,7 +128,7 @@ describe('workers', () => {
     );
     expect(error.match(/another program does/g)).toHaveLength(1);
     expect(error).toContain('ended with 1');
-  }, 30_000);
+  });
 
   it('need a number that is one', async () => {
     const error = await runGateway(configOf('http://127.0.0.1:1'), { MARKETPLACE_WORKERS: 'many' }).catch(String);

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { PATIENT } from '../helpers/clock-bound.ts';
 import { type FaultySource, failureOf, openFaultySource } from '../helpers/faulty-registry-source.ts';
 
 const CONFIG = {
@@ -9,7 +10,7 @@ const CONFIG = {
 
 /** opossum's own timer makes it so. */
 async function whenHalfOpen({ source }: FaultySource): Promise<void> {
-  await vi.waitFor(() => expect(source.canAnswer()).toBe(true), { interval: 5 });
+  await vi.waitFor(() => expect(source.canAnswer()).toBe(true), { ...PATIENT, interval: 5 });
 }
 
 describe('the circuit of a registry', () => {

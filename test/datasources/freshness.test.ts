@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Refreshes } from '../../datasources/http/refreshes.ts';
 import type { AnswerHead } from '../../src/domain/cache.ts';
+import { PATIENT } from '../helpers/clock-bound.ts';
 import { failureOf, makeRows, openFaultySource } from '../helpers/faulty-registry-source.ts';
 
 const SECOND_MS = 1_000;
@@ -95,6 +96,7 @@ describe('an answer a little past its lifetime', () => {
     expect((await faulty.search()).cache).toBe('STALE');
     await faulty.registry.whenArrived(2);
     await vi.waitFor(async () => expect((await failureOf(faulty.search())).type).toBe('AUTHORIZATION'), {
+      ...PATIENT,
       interval: 5,
     });
   });

@@ -9,9 +9,11 @@ import type { RegistryConfigOverrides } from '../helpers/faulty-registry-config.
 import { openFederation } from '../helpers/open-federation.ts';
 import { namesOf, requestOf } from '../helpers/walks.ts';
 
-const TIMEOUT_MS = 300;
+/** Of a search whose time is to run out, and of one that is to see how its registry fails, however busy the machine is. */
+const SHORT_MS = 300;
+const LONG_MS = 8_000;
 /** Contract 5.5 promises 50 ms at the 99th percentile; a machine that runs other tests beside may pause for longer. */
-const LATEST_MS = TIMEOUT_MS + 50 + 150;
+const LATE_MS = 50 + 150;
 
 /** What lies in the cache when the fault sets in. An attempt may take longer than the search: the search ends it. */
 const CACHES: Readonly<Record<string, RegistryConfigOverrides>> = {
@@ -87,10 +89,12 @@ describe('a registry that fails', () => {
     async (name, cache, page, mode) => {
       const expected = FAULT_OUTCOMES[name];
       if (expected === undefined) throw new Error('every fault has an expectation');
+      const isTimed = expected.type === 'TIMEOUT';
+      const timeout = isTimed ? SHORT_MS : LONG_MS;
       await using gateway = await openFederation(
         servers,
-        { timeout: TIMEOUT_MS, window: 10 },
-        { timeouts: { search: 700 }, ...CACHES[cache] },
+        { timeout, window: 10 },
+        { timeouts: { search: isTimed ? 700 : LONG_MS }, ...CACHES[cache] },
       );
       // Brings the cache to what it shall be, and shows that everything is well.
       expect((await walkOn(gateway.view, null)).flatMap(namesOf)).toEqual(namesIn(...REGISTRIES));
@@ -100,7 +104,7 @@ describe('a registry that fails', () => {
       await servers.faulty.setMode(mode);
       const startedMs = performance.now();
       const result = await gateway.view().search(browse(forward(20, before?.endCursor() ?? null)));
-      expect(performance.now() - startedMs).toBeLessThan(LATEST_MS);
+      expect(performance.now() - startedMs).toBeLessThan(timeout + LATE_MS);
 
       const report = reportOf(result);
       const isAnswered =

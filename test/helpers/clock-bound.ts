@@ -4,3 +4,6 @@
  * begin anew when they are run again.
  */
 export const CLOCK_BOUND = { retry: 3 } as const;
+
+/** For what comes a moment later, without anything that tells of it: a busy machine may take its time. */
+export const PATIENT = { timeout: 15_000 } as const;

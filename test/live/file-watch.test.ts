@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { FileWatch } from '../../src/live/file-watch.ts';
+import { PATIENT } from '../helpers/clock-bound.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'marketplace-watch-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -49,7 +50,7 @@ describe('a watched file', () => {
     writeFileSync(path, 'one');
     const watched = watchFile(path);
     change(path);
-    await expect.poll(() => watched.told, { timeout: 5000 }).toBe(1);
+    await expect.poll(() => watched.told, PATIENT).toBe(1);
     watched.watch.close();
     expect(watched.told).toBe(1);
   });
@@ -61,9 +62,9 @@ describe('a watched file', () => {
     symlinkSync('..data/c.yaml', path);
     const watched = watchFile(path);
     mount(folder, 'v2', 'two');
-    await expect.poll(() => watched.told, { timeout: 5000 }).toBe(1);
+    await expect.poll(() => watched.told, PATIENT).toBe(1);
     mount(folder, 'v3', 'three');
-    await expect.poll(() => watched.told, { timeout: 5000 }).toBe(2);
+    await expect.poll(() => watched.told, PATIENT).toBe(2);
     watched.watch.close();
   });
 
@@ -74,11 +75,11 @@ describe('a watched file', () => {
     const watched = watchFile(path);
     mkdirSync(inner);
     writeFileSync(path, 'one');
-    await expect.poll(() => watched.told, { timeout: 5000 }).toBe(1);
+    await expect.poll(() => watched.told, PATIENT).toBe(1);
     rmSync(inner, { recursive: true });
     mkdirSync(inner);
     writeFileSync(path, 'two');
-    await expect.poll(() => watched.told, { timeout: 5000 }).toBeGreaterThanOrEqual(2);
+    await expect.poll(() => watched.told, PATIENT).toBeGreaterThanOrEqual(2);
     watched.watch.close();
   });
 
@@ -100,7 +101,7 @@ describe('a watched file', () => {
       }, 20);
     });
     expect(toldWhileWriting.filter((told) => told > 0)).toEqual([]);
-    await expect.poll(() => watched.told, { timeout: 5000 }).toBe(1);
+    await expect.poll(() => watched.told, PATIENT).toBe(1);
     watched.watch.close();
   });
 
@@ -111,7 +112,7 @@ describe('a watched file', () => {
     const watched = watchFile(path);
     const beside = watchFile(other);
     writeFileSync(other, 'something');
-    await expect.poll(() => beside.told, { timeout: 5000 }).toBe(1);
+    await expect.poll(() => beside.told, PATIENT).toBe(1);
     expect(watched.told).toBe(0);
     watched.watch.close();
     beside.watch.close();

@@ -203,7 +203,7 @@ describe('another configuration', () => {
     await expect.poll(() => two.openConnections, { timeout: 15_000 }).toBe(0);
     await expect.poll(() => one.openConnections, { timeout: 15_000 }).toBeLessThanOrEqual(connections + 1);
     await expect.poll(countTimers, { timeout: 15_000 }).toBeLessThan(timers + 10);
-  }, 30_000);
+  });
 
   it('goes on with a walk: what stays comes exactly once, what comes joins behind, what leaves is gone', async () => {
     await using stays = await startFaultyRegistry({ rows: rowsOf('stays', 60) });

@@ -7,6 +7,7 @@ import type { ConfigState } from '../../resolvers/context.ts';
 import type { Config } from '../../src/config/config.ts';
 import { ConfigSource } from '../../src/live/config-source.ts';
 import { Reloader } from '../../src/live/reloader.ts';
+import { PATIENT } from '../helpers/clock-bound.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'marketplace-reloader-'));
 const path = join(folder, 'marketplace.yaml');
@@ -150,10 +151,10 @@ describe('a configuration that is read again', () => {
     using opened = open(async ({ registries }) => void tokens.push(registries[0]?.credentials));
     opened.source.onChange(() => void opened.reloader.request());
     writeFileSync(secret, 'second-token\n');
-    await expect.poll(() => tokens, { timeout: 5000 }).toEqual([{ type: 'token', token: 'second-token' }]);
+    await expect.poll(() => tokens, PATIENT).toEqual([{ type: 'token', token: 'second-token' }]);
     rmSync(secret);
-    await expect.poll(() => opened.states.at(-1)?.refusal?.faults.join(), { timeout: 5000 }).toContain('no such file');
+    await expect.poll(() => opened.states.at(-1)?.refusal?.faults.join(), PATIENT).toContain('no such file');
     writeFileSync(secret, 'third-token\n');
-    await expect.poll(() => tokens.at(-1), { timeout: 5000 }).toEqual({ type: 'token', token: 'third-token' });
+    await expect.poll(() => tokens.at(-1), PATIENT).toEqual({ type: 'token', token: 'third-token' });
   });
 });

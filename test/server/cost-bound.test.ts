@@ -1,6 +1,7 @@
 /** The cost of an operation, held against what it really causes: calls that arrive at registries, and objects in the answer. */
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { PATIENT } from '../helpers/clock-bound.ts';
 import { type ServedRegistries, serveRegistries } from './serve-registries.ts';
 
 const NAMES = ['base', 'ml/torch', 'ml/flow', 'bio/rnaseq', 'bio/exome', 'geo/maps', 'chem/gromacs', 'nlp/speech'];
@@ -45,7 +46,7 @@ beforeAll(async () => {
       search: { timeout: '20s' },
     },
   });
-  await vi.waitFor(async () => expect((await fetch(`${served.origin}/readyz`)).status).toBe(200));
+  await vi.waitFor(async () => expect((await fetch(`${served.origin}/readyz`)).status).toBe(200), PATIENT);
 });
 afterAll(() => served[Symbol.asyncDispose]());
 

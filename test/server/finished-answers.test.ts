@@ -3,6 +3,7 @@ import { request as sendRequest } from 'node:http';
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { FederationView, Freshness } from '../../src/federation/answers.ts';
+import { PATIENT } from '../helpers/clock-bound.ts';
 import { createFixtureView, fixtureTemplate } from './fixture-view.ts';
 import { type ServedFixture, serveFixture } from './serve-fixture.ts';
 import { serveRegistries, wireTemplates } from './serve-registries.ts';
@@ -341,7 +342,7 @@ describe('equal requests at once', () => {
     const query = '{ template(name: "org/base") { name } }';
     const running = Array.from({ length: 20 }, () => post(served.origin, query));
     // Behind them on the same thread: when it is answered they have all arrived.
-    await vi.waitUntil(() => arrived > 0);
+    await vi.waitUntil(() => arrived > 0, PATIENT);
     await served.ask('{ __typename }');
     release();
     const answers = await Promise.all(running);
@@ -388,7 +389,7 @@ describe('an answer as HTTP has it', () => {
     const encoded = await vi.waitUntil(async () => {
       const answer = await get(served.origin, headers);
       return answer.headers['content-encoding'] === coding ? answer : null;
-    });
+    }, PATIENT);
     expect(decode(encoded.bytes).toString()).toBe(plain.bytes.toString());
     expect(encoded.bytes.byteLength).toBeLessThan(plain.bytes.byteLength);
     const identity = await get(served.origin);

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
+import { PATIENT } from '../helpers/clock-bound.ts';
 import { startFaultyRegistry } from '../helpers/faulty-registry.ts';
 import { type RunningGateway, runGateway } from '../helpers/run-gateway.ts';
 import { type ReadFamily, readExposition } from '../telemetry/exposition-text.ts';
@@ -412,7 +413,7 @@ describe('a gateway that runs', () => {
     vi.waitFor(() => {
       const origins = logLines().map((line) => JSON.parse(line).origin);
       return z.string().parse(origins.find((origin) => origin !== undefined));
-    });
+    }, PATIENT);
 
   it('tells of its process, its build and its event loop as well, in a text that promtool finds no fault with', async (context) => {
     await using registry = await startFaultyRegistry();

@@ -8,6 +8,7 @@ import { parseConfigObject } from '../../src/config/load.ts';
 import { maySeeRegistry } from '../../src/domain/caller.ts';
 import { createGateway } from '../../src/gateway.ts';
 import { listen } from '../../src/server/listen.ts';
+import { PATIENT } from '../helpers/clock-bound.ts';
 import { createRandom } from '../helpers/random.ts';
 import { createAsk } from './ask.ts';
 
@@ -146,7 +147,7 @@ describe('a gateway that has registries which a caller may not see', () => {
     const listener = await listen({ host: '127.0.0.1', port: 0, handle: gateway.handle });
     const ask = createAsk(listener.origin);
     const isReady = async () => (await fetch(`${listener.origin}/readyz`)).status === 200;
-    await vi.waitFor(async () => expect(await isReady()).toBe(true), { interval: 10, timeout: 5_000 });
+    await vi.waitFor(async () => expect(await isReady()).toBe(true), { ...PATIENT, interval: 10 });
     return {
       origin: listener.origin,
       as:

@@ -1,4 +1,4 @@
-/** All benchmarks by name, with sizes that keep the whole run under six minutes on two idle cores. */
+/** All benchmarks by name, with sizes that keep the whole run near ten minutes on two idle cores. */
 import type { Table } from './report.ts';
 import { measureBurst } from './tables/burst.ts';
 import { measureCold } from './tables/cold.ts';

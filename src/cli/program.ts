@@ -141,7 +141,10 @@ function addCacheCommands(program: Command, host: Host, setExitCode: (code: numb
     .command('warm')
     .description('fetch what is asked for most, before it is asked for')
     .argument('[queries...]', 'searches whose first page is fetched as well')
-    .option('--gateway <url>', 'a gateway that runs, instead of the cache in the data directory (MARKETPLACE_GATEWAY)')
+    .option(
+      '--gateway <url>',
+      'a gateway that runs, instead of the cache in the data directory (MARKETPLACE_GATEWAY; its key: MARKETPLACE_API_KEY)',
+    )
     .addOption(new Option('--format <format>', 'what is printed').choices(['table', 'json']).default('table'))
     .action(
       async (queries: readonly string[], options: { readonly gateway?: string; readonly format: 'table' | 'json' }) => {

@@ -25,8 +25,9 @@ export interface EnvironmentSettings {
   readonly storage: StorageLocation | null;
 }
 
-/** MARKETPLACE_GATEWAY is for commands that ask a gateway; what loads a configuration has no use for it. */
+/** MARKETPLACE_API_KEY and MARKETPLACE_GATEWAY are for commands that ask a gateway; what loads a configuration has no use for them. */
 const KNOWN = [
+  'MARKETPLACE_API_KEY',
   'MARKETPLACE_CONFIG',
   'MARKETPLACE_DATA',
   'MARKETPLACE_GATEWAY',

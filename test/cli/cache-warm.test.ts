@@ -1,4 +1,5 @@
 /** `marketplace cache warm`, over registries on loopback and a data directory of its own. */
+import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -32,7 +33,9 @@ interface Run {
 }
 
 /** Two registries of one namespace, and a folder with the configuration and the data of a gateway over them. */
-async function setUp(options: { readonly urlOfSecond?: string; readonly server?: string } = {}) {
+async function setUp(
+  options: { readonly urlOfSecond?: string; readonly server?: string; readonly auth?: string } = {},
+) {
   const stack = new AsyncDisposableStack();
   const folder = stack.use(new CacheFolder());
   const registries: readonly Registry[] = [
@@ -47,6 +50,7 @@ async function setUp(options: { readonly urlOfSecond?: string; readonly server?:
 registries:
   - { name: first, type: official, url: "${first}", retry: { attempts: 0 } }
   - { name: second, type: official, url: "${options.urlOfSecond ?? second}", retry: { attempts: 0 } }
+${options.auth ?? ''}
 `,
   );
   const environment = { MARKETPLACE_CONFIG: config, MARKETPLACE_DATA: folder.path, LOG_LEVEL: 'silent' };
@@ -177,6 +181,26 @@ describe('marketplace cache warm', () => {
     const again = await setting.run(['--format', 'json', 'template'], { MARKETPLACE_GATEWAY: `${gateway.origin}/` });
     expect(JSON.parse(again.lines.join('\n'))).toMatchObject({ fetched: 0, fresh: 2, searches: 1 });
     expect(setting.countArrivals()).toBe(0);
+  });
+
+  it('shows a gateway that answers nobody else the key in the environment', async () => {
+    const key = 'a-key-for-tests-alone';
+    const entry = `{ id: warmer, sha256: ${createHash('sha256').update(key).digest('hex')} }`;
+    await using setting = await setUp({
+      server: ', cache: { warm: off }',
+      auth: `auth: { anonymous: deny, apiKeys: [${entry}] }`,
+    });
+    await using gateway = await setting.openGateway();
+    const warm = (changed: Record<string, string>) => setting.run(['--gateway', gateway.origin, 'template'], changed);
+    expect(await warm({})).toMatchObject({ code: 1, errors: [expect.stringContaining('MARKETPLACE_API_KEY')] });
+    const refused = await warm({ MARKETPLACE_API_KEY: 'another-key' });
+    expect(refused).toMatchObject({ code: 1, errors: [expect.stringContaining('refuses the key')] });
+    const malformed = await warm({ MARKETPLACE_API_KEY: 'a key\nand more' });
+    expect(malformed).toMatchObject({ code: 1, errors: [expect.stringContaining('no space or line break')] });
+    expect(setting.countArrivals()).toBe(0);
+    const { code, lines, errors } = await warm({ MARKETPLACE_API_KEY: key });
+    expect([code, errors, lines.length]).toEqual([0, [], 3]);
+    expect(setting.countArrivals()).toBeGreaterThan(0);
   });
 
   it.each([

@@ -62,7 +62,7 @@ describe('the environment', () => {
     ],
     [
       { MARKETPLACE_CONFG: 'x' },
-      'MARKETPLACE_CONFG must be left unset: this version knows MARKETPLACE_CONFIG, MARKETPLACE_DATA, MARKETPLACE_GATEWAY, MARKETPLACE_PROFILE, MARKETPLACE_SECRET, MARKETPLACE_WORKERS, and the configuration does not read it. Did you mean "MARKETPLACE_CONFIG"?',
+      'MARKETPLACE_CONFG must be left unset: this version knows MARKETPLACE_API_KEY, MARKETPLACE_CONFIG, MARKETPLACE_DATA, MARKETPLACE_GATEWAY, MARKETPLACE_PROFILE, MARKETPLACE_SECRET, MARKETPLACE_WORKERS, and the configuration does not read it. Did you mean "MARKETPLACE_CONFIG"?',
     ],
     [
       { MARKETPLACE_SECRET: 'hunter2hunter2hunter2' },

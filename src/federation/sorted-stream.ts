@@ -96,8 +96,8 @@ export abstract class SortedStream extends RegistryStream {
 
   /** The next window's rows in walk order; empty when the list is exhausted in this direction. */
   protected async nextRows(): Promise<readonly PlacedRow[]> {
+    this.at ??= await this.locateStart();
     const forward = this.context.direction === 'FORWARD';
-    if (this.at === null) this.at = forward && this.start.position === null ? 0 : await this.locateStart();
     if (!forward && this.at <= 0) {
       this.exhausted = true;
       return [];

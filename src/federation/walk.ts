@@ -87,9 +87,7 @@ export class WalkStart {
    * place is behind everything that begins alike, so that the walk goes on.
    */
   async resolveCutNames(findName: FindName): Promise<void> {
-    const cut = [...this.#positions].filter(([{ name }]) => name.digest !== null);
-    if (cut.length > 0)
-      await Promise.all(cut.map(([mark, position]) => this.#resolveCutName(mark, position, findName)));
+    await Promise.all([...this.#positions].map(([mark, position]) => this.#resolveCutName(mark, position, findName)));
   }
 
   async #resolveCutName(mark: CursorMark, position: Position, findName: FindName): Promise<void> {

@@ -62,17 +62,17 @@ export class AnswerReader {
     return Object.freeze({ bytes: body.bytes, mediaType: body.mediaType || 'application/octet-stream', digest });
   }
 
+  /** Its answer is none of the protocol; `logDetail` is for the log alone. */
+  failure(logDetail: string): RegistryFailure {
+    return new RegistryFailure('PROTOCOL', this.#context.registryName, { logDetail });
+  }
+
   /** A registry that fails may say so beside an empty list and under a good status: that list is no answer. */
   #refuseError(json: unknown): void {
     if (typeof json !== 'object' || json === null || !('error' in json)) return;
     if (json.error !== null && json.error !== undefined) {
       throw this.failure('an error in the place of an answer');
     }
-  }
-
-  /** Its answer is none of the protocol; `logDetail` is for the log alone. */
-  failure(logDetail: string): RegistryFailure {
-    return new RegistryFailure('PROTOCOL', this.#context.registryName, { logDetail });
   }
 
   #readJson(body: ReceivedBody): unknown {

@@ -133,11 +133,12 @@ export class Participant {
   }
 
   #openAs(readAs: ListOrder): RegistryStream | Promise<RegistryStream> {
-    if (readAs !== 'TOTAL' && this.start.readAs !== 'TOTAL') return this.#openWeaker(readAs);
+    const isBegunAsTotal = this.start.readAs === 'TOTAL';
+    if (readAs !== 'TOTAL' && !isBegunAsTotal) return this.#openWeaker(readAs);
     const known = weaker(this.traits.listOrder(this.#setting.list.order) ?? 'TOTAL', readAs);
+    if (known !== 'TOTAL' && !isBegunAsTotal) return this.#openWeaker(known);
     const stream = this.createTotalStream();
     if (known === 'TOTAL') return stream;
-    if (this.start.readAs !== 'TOTAL') return this.#openWeaker(known);
     return stream.takeUpAsItIs(known).then((isTakenUp) => (isTakenUp ? stream : this.#openWeaker(known)));
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { CLOCK_BOUND } from '../helpers/clock-bound.ts';
 import { failureOf, openFaultySource } from '../helpers/faulty-registry-source.ts';
 import { countUnpaid } from '../helpers/unpaid-arrivals.ts';
 
@@ -91,7 +92,7 @@ describe("a registry's rate limit", () => {
     expect(order.indexOf(7)).toBeLessThan(order.indexOf(3));
   });
 
-  it('lets background work go when a user waits for the same', async () => {
+  it('lets background work go when a user waits for the same', CLOCK_BOUND, async () => {
     const rateLimit = { requestsPerSecond: 1, burst: 4, concurrent: 10, maxQueue: 100 };
     await using faulty = await openFaultySource({ mode: { slowMs: 20 } }, { ...CONFIG, rateLimit });
     const background = [0, 1, 2, 3].map((offset) => faulty.search({ offset, background: true }));

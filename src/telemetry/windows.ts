@@ -74,11 +74,13 @@ export class Windows<P extends Countable<P>> {
     return sum;
   }
 
-  /** All that was ever counted here: it only grows. */
+  /** All that was ever counted here: it only grows, whenever it is read. */
   total(): P {
+    // Before all else: when the part under way is over, this is what adds it to those that are.
+    const { current } = this;
     const total = this.#create();
     total.add(this.#past);
-    total.add(this.current);
+    total.add(current);
     return total;
   }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { demoConfig, loadConfig, parseConfigObject } from '../../src/config/load.ts';
+import { CLOCK_BOUND } from '../helpers/clock-bound.ts';
 import { ConfigFolder, faultsOf, sentencesOf } from './folder.ts';
 
 const SECRET = 'server: { secret: 0123456789abcdef }\n';
@@ -385,7 +386,7 @@ describe('a file that is no configuration is refused at once', () => {
     ['an alias bomb', bomb],
     ['an alias within its own anchor', 'a: &a [*a, *a]'],
     ['deep nesting', lines(300, (i) => `${' '.repeat(i)}a:`)],
-  ])('%s', (_, content) => {
+  ])('%s', CLOCK_BOUND, (_, content) => {
     using folder = new ConfigFolder();
     let quickestMs = Number.POSITIVE_INFINITY;
     // The quickest of eight counts: what a neighbour on this machine takes away for a moment is not the reader's delay.

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { CLOCK_BOUND } from '../helpers/clock-bound.ts';
 import { type ServedRegistries, serveRegistries, wireTemplates } from './serve-registries.ts';
 
 let served: ServedRegistries;
@@ -90,7 +91,7 @@ const BAD_ARGUMENTS: readonly [string, Record<string, unknown>, string][] = [
   ],
 ];
 
-describe('an argument that cannot be served', () => {
+describe('an argument that cannot be served', CLOCK_BOUND, () => {
   it.each(BAD_ARGUMENTS)('%s is BAD_USER_INPUT, at once and without a call', async (_, variables, field) => {
     await expectRefusal(async () => {
       const { errors, text } = await served.ask(SEARCH, variables);
@@ -174,7 +175,7 @@ const COMPLEX_DOCUMENTS: readonly [string, string][] = [
   ],
 ];
 
-describe('a document that is too complex', () => {
+describe('a document that is too complex', CLOCK_BOUND, () => {
   it.each(COMPLEX_DOCUMENTS)('one %s is QUERY_TOO_COMPLEX, at once and without a call', async (_, query) => {
     await expectRefusal(async () => {
       const { errors, text } = await served.ask(query);
@@ -243,7 +244,7 @@ async function send(
   return { status: response.status, headers: response.headers, extensions: errors[0].extensions };
 }
 
-describe('a request that is wrong as HTTP', () => {
+describe('a request that is wrong as HTTP', CLOCK_BOUND, () => {
   it.each([
     ['a body that is not JSON', { body: '{"query":' }, 400, 'body'],
     ['an empty body', { body: '' }, 400, 'body'],

@@ -62,7 +62,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
       measureLatency({
         registries: 20,
         templatesEach: TEMPLATES_EACH,
-        ...{ delayMs: 20, rounds: 5, aloneMs: 500, warmUpMs: 1_500, settleMs: 300 },
+        ...{ delayMs: 20, rounds: 7, aloneMs: 600, warmUpMs: 5_000, settleMs: 300 },
       }),
   },
   {
@@ -71,7 +71,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
       measureOverlap({
         registries: 20,
         templatesEach: TEMPLATES_EACH,
-        ...{ delayMs: 20, rounds: 5, aloneMs: 500, warmUpMs: 1_500, settleMs: 300 },
+        ...{ delayMs: 20, rounds: 7, aloneMs: 600, warmUpMs: 5_000, settleMs: 300 },
       }),
   },
   {

@@ -23,8 +23,10 @@ export interface RoundOptions {
   /** How long `connections` clients ask at once, in which CPU is measured. 0: not at all. */
   readonly togetherMs: number;
   readonly connections: number;
-  /** How long each is asked before anything is measured. */
+  /** How long each is asked before anything is measured, so that V8 has compiled what is run. */
   readonly warmUpMs: number;
+  /** By how many clients then: one alone, which waits most of the time, would not bring it there. `connections` unless it is given. */
+  readonly warmUpConnections?: number;
   /**
    * How long each is asked in each round before it is measured: while the others work V8 collects garbage, and drops compiled
    * code that depends on what was collected. It is the work that is compared, not the first moments after a pause.
@@ -64,7 +66,7 @@ export async function measureRounds(contenders: readonly Contender[], options: R
   const repeats = new Repeats(runs.length * options.rounds);
   for (const run of runs) {
     await checkOne(run);
-    await runFor(run, options.warmUpMs, options.connections);
+    await runFor(run, options.warmUpMs, options.warmUpConnections ?? options.connections);
   }
   for (let roundNumber = 0; roundNumber < options.rounds; roundNumber += 1) {
     for (const offset of runs.keys()) {

@@ -26,6 +26,8 @@ const SHARED_EVERY = 10;
 /** Contenders begin this far apart in the row of queries, so that none comes to one that another had. */
 const QUERIES_APART = 10_000_000;
 const FIRST_TO_LEARN_BY = 900_000_000;
+/** In front of the measuring: hundreds of searches, where one client would come to some fifty. */
+const WARM_UP_CLIENTS = 8;
 /** Positions among the contenders. */
 const ALONE = 0;
 const SLOWEST = 1;
@@ -165,7 +167,8 @@ function measureAlone(
     ...contender,
     request: (number: number) => contender.request(number + index * QUERIES_APART),
   }));
-  return measureRounds(apart, { rounds, aloneMs, togetherMs: 0, connections: 1, warmUpMs, settleMs });
+  const asked = { connections: 1, warmUpConnections: WARM_UP_CLIENTS };
+  return measureRounds(apart, { ...asked, rounds, aloneMs, togetherMs: 0, warmUpMs, settleMs });
 }
 
 function describeRegistries({ registries, delayMs }: LatencyOptions): string {

@@ -33,21 +33,43 @@ export interface CollapseSource {
   drainNames(): Promise<ReadonlySet<string> | null>;
 }
 
+interface CollapseDecisionsOptions {
+  readonly isBrowsing: boolean;
+  /** On the clock of `performance.now()`. */
+  readonly deadlineMs: number;
+  readonly wholeFirstRows: number;
+}
+
 export class CollapseDecisions {
-  /** Registries had to be asked about names: what was read of them did not tell. */
-  hasAsked = false;
+  /** How many registries were asked about names, since what was read of them did not tell. */
+  #asked = 0;
+  /** How many of them have so few matches that a longer first window would have told. */
+  #askedWithShortLists = 0;
   /** In resolution order. */
   readonly #sources: readonly CollapseSource[];
   readonly #answers = new Map<CollapseSource, Map<string, boolean>>();
   readonly #silent = new Set<CollapseSource>();
   readonly #deadlineMs: number;
   readonly #isBrowsing: boolean;
+  readonly #wholeFirstRows: number;
 
-  /** `isBrowsing`: there is no query text, so whether a template is among the matches can be told from itself. */
-  constructor(sources: readonly CollapseSource[], isBrowsing: boolean, deadlineMs: number) {
+  /**
+   * `isBrowsing`: there is no query text, so whether a template is among the matches can be told from itself. `wholeFirstRows`:
+   * the most that a first window has.
+   */
+  constructor(
+    sources: readonly CollapseSource[],
+    { isBrowsing, deadlineMs, wholeFirstRows }: CollapseDecisionsOptions,
+  ) {
     this.#sources = sources;
     this.#isBrowsing = isBrowsing;
     this.#deadlineMs = deadlineMs;
+    this.#wholeFirstRows = wholeFirstRows;
+  }
+
+  /** Whether longer first windows would have made all questions needless. Behind those of long lists there is always more. */
+  get wantsLongerWindows(): boolean {
+    return this.#asked > 0 && this.#asked === this.#askedWithShortLists;
   }
 
   verdict(entry: Entry): Verdict {
@@ -92,7 +114,9 @@ export class CollapseDecisions {
   }
 
   async #askSource(source: CollapseSource, names: readonly string[]): Promise<void> {
-    this.hasAsked = true;
+    const { totalCount } = source.stream.reader;
+    this.#asked += 1;
+    if (totalCount !== null && totalCount <= this.#wholeFirstRows) this.#askedWithShortLists += 1;
     source.catalog.noteQuestion();
     try {
       const carried = await this.#namesAmongMatches(source, names);

@@ -1,6 +1,7 @@
 /** Makes one page: opens every registry's stream at once, then merges them. */
 import { RegistryFailure } from '../domain/errors.ts';
 import { CollapseDecisions, type CollapseSource } from './collapse.ts';
+import { wholeFirstRowsOf } from './first-window.ts';
 import { type MergeContext, mergePage, prepare } from './merge.ts';
 import type { NameCatalog } from './name-catalog.ts';
 import type { PageSetting, Participant } from './open-stream.ts';
@@ -31,17 +32,19 @@ export async function makePage(
   for (let restart = 0; ; restart += 1) {
     const rows = new PageRows(parts.isShown);
     const sources: CollapseSource[] = [];
-    const { deadlineMs, list, context } = parts.setting;
+    const { deadlineMs, list, context, search } = parts.setting;
+    const isBrowsing = list.query === '';
+    const wholeFirstRows = wholeFirstRowsOf(search.window);
     const collapse =
       parts.collapse && shareNamespace(participants)
-        ? new CollapseDecisions(sources, list.query === '', deadlineMs)
+        ? new CollapseDecisions(sources, { isBrowsing, deadlineMs, wholeFirstRows })
         : null;
     const mergeContext: MergeContext = { compare: context.compare, collapse, deadlineMs, asFailure };
     try {
       await openAll(participants, count, { ...parts, rows, sources, mergeContext });
       const streams = participants.map((participant) => rows.streamOf(participant));
       const merged = await mergePage(streams, count, mergeContext);
-      return { streams, merged, rows, hasAskedNames: collapse?.hasAsked ?? false };
+      return { streams, merged, rows, wantsLongerWindows: collapse?.wantsLongerWindows ?? false };
     } catch (error) {
       if (!(error instanceof OrderWeakened) || restart >= MAX_RESTARTS) throw error;
       participants.find((each) => each.registry.source.info.name === error.registryName)?.readWeaker(error.readAs);

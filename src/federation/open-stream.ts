@@ -76,7 +76,7 @@ export class Participant {
     const { list, search, firstRows, habits, collapse } = this.#setting;
     // The order of a walk by relevance depends on its windows: they stay as they are.
     if (list.order.field === 'RELEVANCE') return firstRows;
-    const isWhole = this.traits.ignoresOffset || this.#isFilling || (collapse && habits.askedNames.isHigh);
+    const isWhole = this.traits.ignoresOffset || this.#isFilling || (collapse && habits.wantsLongerWindows.isHigh);
     return isWhole ? wholeFirstRowsOf(search.window) : firstRows;
   }
 

@@ -12,8 +12,8 @@ const MAX_KEPT = 500;
 
 /** The habits of first pages over one set of registries. */
 export class PageHabits {
-  /** Registries had to be asked about names: longer windows would have told of some. */
-  readonly askedNames = new RecentShare();
+  /** Registries had to be asked about names, of which longer first windows would have told. */
+  readonly wantsLongerWindows = new RecentShare();
   readonly #filled = new Map<string, RecentShare>();
 
   /** Takes note of whether a page has used up the first window of a registry. */

@@ -18,8 +18,8 @@ export interface MadePage {
   readonly streams: readonly RegistryStream[];
   readonly merged: MergedPage;
   readonly rows: PageRows;
-  /** Registries had to be asked about names. */
-  readonly hasAskedNames: boolean;
+  /** Registries had to be asked about names, of which longer first windows would have told. */
+  readonly wantsLongerWindows: boolean;
 }
 
 interface AnswerParts extends MadePage {

@@ -208,7 +208,7 @@ export class SearchEngine {
     if (page.cursor !== null) this.#readAhead?.plan(made.streams, made.merged.entries);
     else if (isUsualPage(page)) {
       noteFirstPage(participants, made);
-      if (collapse) habits.askedNames.note(made.hasAskedNames);
+      if (collapse) habits.wantsLongerWindows.note(made.wantsLongerWindows);
     }
     this.#noteCounts(participants, list);
     const cursors = new PageCursors({

@@ -1,4 +1,5 @@
-import semver from 'semver';
+import type { SemVer } from 'semver';
+import parseVersion from 'semver/functions/parse.js';
 import { compareCodePoints } from './code-points.ts';
 
 /** What ordering needs of a version. */
@@ -12,8 +13,8 @@ interface Dated {
  * date and at last by text, so that the order is total.
  */
 export function compareVersions(left: Dated, right: Dated): number {
-  const leftVersion = semver.parse(left.version, { loose: true });
-  const rightVersion = semver.parse(right.version, { loose: true });
+  const leftVersion = parseVersion(left.version, { loose: true });
+  const rightVersion = parseVersion(right.version, { loose: true });
   const byKind = rankKind(leftVersion) - rankKind(rightVersion);
   if (byKind !== 0) return byKind;
   if (leftVersion !== null && rightVersion !== null) {
@@ -24,7 +25,7 @@ export function compareVersions(left: Dated, right: Dated): number {
   return byDate === 0 ? compareCodePoints(right.version, left.version) : byDate;
 }
 
-function rankKind(version: semver.SemVer | null): number {
+function rankKind(version: SemVer | null): number {
   if (version === null) return 2;
   return version.prerelease.length > 0 ? 1 : 0;
 }

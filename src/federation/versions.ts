@@ -1,4 +1,7 @@
-import semver from 'semver';
+import type { SemVer } from 'semver';
+// Function by function: the rest of it, ranges above all, would be read at each start.
+import parseVersion from 'semver/functions/parse.js';
+import compareBackwards from 'semver/functions/rcompare.js';
 import type { TemplateVersion } from '../domain/template.ts';
 
 /**
@@ -8,11 +11,11 @@ import type { TemplateVersion } from '../domain/template.ts';
 export function sortVersions(versions: readonly TemplateVersion[]): readonly TemplateVersion[] {
   return versions
     .filter((version) => version.withdrawnAtMs === null)
-    .map((version) => ({ version, parsed: semver.parse(version.version.slice(0, MAX_VERSION_LENGTH)) }))
+    .map((version) => ({ version, parsed: parseVersion(version.version.slice(0, MAX_VERSION_LENGTH)) }))
     .sort((left, right) => {
       const group = groupOf(left.parsed) - groupOf(right.parsed);
       if (group !== 0) return group;
-      if (left.parsed !== null && right.parsed !== null) return semver.rcompare(left.parsed, right.parsed);
+      if (left.parsed !== null && right.parsed !== null) return compareBackwards(left.parsed, right.parsed);
       return (right.version.publishedAtMs ?? -Infinity) - (left.version.publishedAtMs ?? -Infinity) || 0;
     })
     .map(({ version }) => version);
@@ -21,7 +24,7 @@ export function sortVersions(versions: readonly TemplateVersion[]): readonly Tem
 /** As semver's own limit. */
 const MAX_VERSION_LENGTH = 256;
 
-function groupOf(parsed: semver.SemVer | null): number {
+function groupOf(parsed: SemVer | null): number {
   if (parsed === null) return 2;
   return parsed.prerelease.length > 0 ? 1 : 0;
 }

@@ -1,7 +1,9 @@
 /** Says no to a request for a WebSocket, while it still is plain HTTP. */
-import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { errorAnswer } from './responses.ts';
+
+// Not by an import statement: see listen.ts.
+const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
 export type Refusal = readonly [
   status: number,

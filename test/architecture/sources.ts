@@ -13,8 +13,13 @@ export interface SourceFile {
   readonly imports: readonly string[];
 }
 
+/** Of a module of Node's own, by its name. */
+export const BUILTIN_MODULE = /\bprocess\.getBuiltinModule\('(node:[^']+)'\)/g;
 /** Static, dynamic and re-exporting imports, those of types too. */
-const IMPORT = /\bfrom\s*'([^']+)'|\bimport\s*'([^']+)'|\bimport\s*\(\s*'([^']+)'/g;
+const IMPORT = new RegExp(
+  `\\bfrom\\s*'([^']+)'|\\bimport\\s*'([^']+)'|\\bimport\\s*\\(\\s*'([^']+)'|${BUILTIN_MODULE.source}`,
+  'g',
+);
 const COMMENT = /\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm;
 
 /** Every file of the program, tests and benchmarks aside. */
@@ -33,7 +38,7 @@ function readSource(path: string): SourceFile {
 
 /** What a file at `path` with that code imports; each name once. */
 export function findImports(path: string, code: string): readonly string[] {
-  const names = [...code.matchAll(IMPORT)].map((match) => match[1] ?? match[2] ?? match[3] ?? '');
+  const names = [...code.matchAll(IMPORT)].map((match) => match.slice(1).find((name) => name !== undefined) ?? '');
   return [...new Set(names.map((name) => (name.startsWith('.') ? resolvePath(path, name) : name)))];
 }
 

@@ -28,6 +28,8 @@ export interface Waiters {
   latestDeadlineMs: number;
   /** Nobody among them is a user. */
   background: boolean;
+  /** Told when a user joins who is the first: set by whoever keeps the call waiting for spare budget. */
+  onForeground?: () => void;
 }
 
 /** One request to a registry. Everything a layer needs travels in it; a layer that changes something passes a copy on. */

@@ -103,7 +103,13 @@ export class Limiter {
       throw this.#refusal(waitMs, request);
     this.#waiting[room] += 1;
     try {
-      const admitted = await this.#rooms[room].schedule(() => this.#standAtGate(request));
+      const place = this.#reservePlace(request);
+      // A user who joins background work is not made to wait for the budget that this waits for, nor in its room.
+      request.waiters.onForeground = () => {
+        void place.stand();
+        this.#gate.open();
+      };
+      const admitted = await Promise.race([this.#rooms[room].schedule(place.stand), place.admitted]);
       if (!admitted) throw new RegistryFailure('TIMEOUT', this.#registryName, { refusedHere: true });
     } catch (error) {
       if (error instanceof RegistryFailure) throw error;
@@ -113,14 +119,25 @@ export class Limiter {
     }
   }
 
-  #standAtGate(request: UpstreamRequest): Promise<boolean> {
-    return new Promise((resolve) => {
-      this.#gate.stand({
-        isBackground: () => request.waiters.background,
-        isWanted: () => !this.#closed && performance.now() < latestStartMs(request),
-        admit: resolve,
-      });
+  /** A place at the gate, taken once however often it is stood there. */
+  #reservePlace(request: UpstreamRequest): { readonly admitted: Promise<boolean>; stand(): Promise<boolean> } {
+    let admit: (admitted: boolean) => void = () => undefined;
+    const admitted = new Promise<boolean>((resolve) => {
+      admit = resolve;
     });
+    let isStanding = false;
+    const stand = () => {
+      if (!isStanding) {
+        isStanding = true;
+        this.#gate.stand({
+          isBackground: () => request.waiters.background,
+          isWanted: () => !this.#closed && performance.now() < latestStartMs(request),
+          admit,
+        });
+      }
+      return admitted;
+    };
+    return { admitted, stand };
   }
 
   #refusal(waitMs: number, { waiters }: UpstreamRequest): RegistryFailure {

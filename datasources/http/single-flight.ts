@@ -46,7 +46,9 @@ export class Flight {
     const own = this.request.waiters;
     if (waiters === own) return;
     own.latestDeadlineMs = Math.max(own.latestDeadlineMs, waiters.latestDeadlineMs);
-    own.background &&= waiters.background;
+    if (!own.background || waiters.background) return;
+    own.background = false;
+    own.onForeground?.();
   }
 
   wait(caller: Caller): void {

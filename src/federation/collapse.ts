@@ -27,6 +27,10 @@ export interface CollapseSource {
   wholeNames(): Pick<ReadonlySet<string>, 'has'> | null;
   /** Names among its matches that were read on this page. */
   readNames(): ReadonlySet<string>;
+  /** Names that it was asked about together with its first window, before anybody knew whether the page needs that. */
+  readonly namesAhead: readonly string[];
+  /** Of these names those among its matches, with their rows. Rejects with RegistryFailure. */
+  readNamed(names: readonly string[]): Promise<readonly CatalogRow[]>;
   /** Whether a row or template of it would be shown at all (claims, filters). */
   accepts(row: ShownRow): boolean;
   /** Every name among its matches, read in full; null where it is too long a list. Rejects with RegistryFailure. */
@@ -48,6 +52,8 @@ export class CollapseDecisions {
   /** In resolution order. */
   readonly #sources: readonly CollapseSource[];
   readonly #answers = new Map<CollapseSource, Map<string, boolean>>();
+  /** By registry: what it was asked about, and an entry at its turn was decided by. */
+  readonly #needed = new Map<string, Set<string>>();
   readonly #silent = new Set<CollapseSource>();
   readonly #deadlineMs: number;
   readonly #isBrowsing: boolean;
@@ -72,27 +78,48 @@ export class CollapseDecisions {
     return this.#asked > 0 && this.#asked === this.#askedWithShortLists;
   }
 
+  /** By registry the names whose entries could not be decided on without asking it. */
+  get neededAnswers(): ReadonlyMap<string, ReadonlySet<string>> {
+    return this.#needed;
+  }
+
+  /** Of an entry whose turn it is. */
   verdict(entry: Entry): Verdict {
     let verdict: Verdict = 'KEEP';
     for (const source of this.#earlierThan(entry)) {
-      const carries = this.#carries(source, entry.name);
+      const carries = this.#carries(source, entry.name, true);
       if (carries === true) return 'DROP';
       if (carries === null) verdict = 'ASK';
     }
     return verdict;
   }
 
-  /** Asks the earlier registries about the names of all these entries. Never rejects for a registry's failure. */
-  async ask(entries: readonly Entry[]): Promise<void> {
+  /**
+   * Asks the earlier registries about the names of all these entries; where `first` of them is what matters now and an answer
+   * is on its way that decides it, waits for that alone. Never rejects for a registry's failure.
+   */
+  async ask(entries: readonly Entry[], first: Entry | null = null): Promise<void> {
+    const open = this.#findQuestions(first === null ? entries : [first]);
+    const ahead = [...open].filter(([{ namesAhead }, names]) => namesAhead.some((name) => names.has(name)));
+    if (ahead.length > 0) {
+      await Promise.all(ahead.map(([source]) => this.#askSource(source, source.namesAhead)));
+      if (first !== null && this.verdict(first) !== 'ASK') return;
+    }
+    const questions = this.#findQuestions(entries);
+    await Promise.all([...questions].map(([source, names]) => this.#askSource(source, [...names].sort())));
+  }
+
+  /** What is not known of the names of these entries, by the registries that know it. */
+  #findQuestions(entries: readonly Entry[]): ReadonlyMap<CollapseSource, ReadonlySet<string>> {
     const questions = new Map<CollapseSource, Set<string>>();
     for (const entry of entries) {
       for (const source of this.#earlierThan(entry)) {
-        const carries = this.#carries(source, entry.name);
+        const carries = this.#carries(source, entry.name, false);
         if (carries === true) break;
         if (carries === null) getOrAdd(questions, source, () => new Set<string>()).add(entry.name);
       }
     }
-    await Promise.all([...questions].map(([source, names]) => this.#askSource(source, [...names].sort())));
+    return questions;
   }
 
   *#earlierThan(entry: Entry): Iterable<CollapseSource> {
@@ -103,10 +130,14 @@ export class CollapseDecisions {
     }
   }
 
-  #carries(source: CollapseSource, name: string): boolean | null {
-    const answered = this.#answers.get(source)?.get(name);
-    if (answered !== undefined) return answered;
+  /** null: it must be asked. `isTurn`: an entry is decided on by it. */
+  #carries(source: CollapseSource, name: string, isTurn: boolean): boolean | null {
     if (source.readNames().has(name)) return true;
+    const answered = this.#answers.get(source)?.get(name);
+    if (answered !== undefined) {
+      if (isTurn) getOrAdd(this.#needed, source.stream.registry.source.info.name, () => new Set<string>()).add(name);
+      return answered;
+    }
     if (source.stream.state.type === 'LOST' || this.#silent.has(source)) return false;
     const whole = source.wholeNames();
     if (whole !== null) return whole.has(name);
@@ -133,10 +164,7 @@ export class CollapseDecisions {
   async #namesAmongMatches(source: CollapseSource, names: readonly string[]): Promise<ReadonlySet<string> | null> {
     const { reader } = source.stream;
     if (!reader.traits.ignoresNames) {
-      const batches = Array.from({ length: Math.ceil(names.length / NAMES_A_REQUEST) }, (_, index) =>
-        names.slice(index * NAMES_A_REQUEST, (index + 1) * NAMES_A_REQUEST),
-      );
-      const answers = await Promise.all(batches.map((batch) => reader.readNamed(batch)));
+      const answers = await Promise.all(inBatches(names).map((batch) => source.readNamed(batch)));
       const wanted = new Set(names);
       const rows = answers.flat();
       if (rows.every((row) => wanted.has(row.name))) {
@@ -160,6 +188,14 @@ export class CollapseDecisions {
     await Promise.all(Array.from({ length: PARALLEL_LOOKUPS }, work));
     return carried;
   }
+}
+
+/** As many in each as go into one request; all of them as they are, where they do. */
+function inBatches(names: readonly string[]): readonly (readonly string[])[] {
+  if (names.length <= NAMES_A_REQUEST) return [names];
+  return Array.from({ length: Math.ceil(names.length / NAMES_A_REQUEST) }, (_, index) =>
+    names.slice(index * NAMES_A_REQUEST, (index + 1) * NAMES_A_REQUEST),
+  );
 }
 
 function getOrAdd<K, V>(map: Map<K, V>, key: K, make: () => V): V {

@@ -13,6 +13,7 @@ import type { RegistryStream } from './stream.ts';
 
 /** How often a page starts again because a registry sorts less well than was believed: twice for each of 100, at most. */
 const MAX_RESTARTS = 200;
+const NONE_NEEDED: ReadonlyMap<string, ReadonlySet<string>> = new Map();
 
 export interface PageParts {
   readonly setting: PageSetting;
@@ -44,7 +45,8 @@ export async function makePage(
       await openAll(participants, count, { ...parts, rows, sources, mergeContext });
       const streams = participants.map((participant) => rows.streamOf(participant));
       const merged = await mergePage(streams, count, mergeContext);
-      return { streams, merged, rows, wantsLongerWindows: collapse?.wantsLongerWindows ?? false };
+      const wantsLongerWindows = collapse?.wantsLongerWindows ?? false;
+      return { streams, merged, rows, wantsLongerWindows, neededAnswers: collapse?.neededAnswers ?? NONE_NEEDED };
     } catch (error) {
       if (!(error instanceof OrderWeakened) || restart >= MAX_RESTARTS) throw error;
       participants.find((each) => each.registry.source.info.name === error.registryName)?.readWeaker(error.readAs);
@@ -65,7 +67,10 @@ interface Opening extends PageParts {
  */
 async function openAll(participants: readonly Participant[], count: number, opening: Opening): Promise<void> {
   const opened: RegistryStream[] = [];
-  for (const participant of participants) participant.askAhead(count, participants.length);
+  for (const participant of participants) {
+    participant.askAhead(count, participants.length);
+    if (opening.mergeContext.collapse !== null) participant.askNamesAhead();
+  }
   const openings = Promise.allSettled(
     participants.map(async (participant) => {
       const stream = await openFilled(participant);

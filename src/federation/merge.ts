@@ -58,7 +58,7 @@ export async function mergePage(
     if (next === null) return { entries, hasMore: false, isBounded: false, end };
     const verdict = collapse === null ? 'KEEP' : collapse.verdict(next);
     if (verdict === 'ASK') {
-      await collapse?.ask(upcoming(streams, Math.max(MIN_BATCH, 2 * needed()), compare));
+      await collapse?.ask(upcoming(streams, Math.max(MIN_BATCH, 2 * needed()), compare), next);
       continue;
     }
     if (verdict === 'KEEP' && entries.length === count) return { entries, hasMore: true, isBounded: false, end };

@@ -62,6 +62,7 @@ export class Participant {
   failure: RegistryFailure | null = null;
   readonly #setting: PageSetting;
   #checkedReader: ListReader | null = null;
+  #ahead: NamesAhead | null = null;
 
   constructor(registry: VisibleRegistry, start: RegistryStart, traits: RegistryTraits, setting: PageSetting) {
     this.registry = registry;
@@ -114,6 +115,36 @@ export class Participant {
     const { hint } = this.start;
     const needed = isAtHead && this.#isFilling ? wholeFirstRowsOf(search.window) : rows;
     this.reader.askAhead(hint, hint + Math.max(rows, needed) + (readAs === 'BY_KEY' ? 1 : 0));
+  }
+
+  /** Names that it was asked about before the page was known to need that; in order. */
+  get namesAhead(): readonly string[] {
+    return this.#ahead?.names ?? [];
+  }
+
+  /**
+   * Asks, from the registry's spare budget alone, about the names that pages over the same registries have mostly needed to
+   * know of: where its first window is asked for as well, or the answer is there already.
+   */
+  askNamesAhead(): void {
+    const { habits, context, list, deadlineMs, search } = this.#setting;
+    if (context.direction !== 'FORWARD' || this.start.position !== null) return;
+    const { source } = this.registry;
+    const names = habits.questions.expectedOf(source.info.name);
+    if (names.length === 0 || this.#ahead !== null || this.failure !== null || this.traits.ignoresNames) return;
+    const { field, direction } = list.order;
+    const asked = { query: list.query, criteria: list.criteria, field, direction, offset: 0 };
+    const isWindowKept = source.peekRows({ ...asked, limit: this.reader.firstSize }) > 0;
+    if (isWindowKept && source.peekRows({ ...asked, limit: names.length, names }) === 0) return;
+    const options = { record: this.record, background: true };
+    const reader = new ListReader(source, list, search.window, this.traits, deadlineMs, options);
+    this.#ahead = new NamesAhead(names, reader.readNamed(names));
+  }
+
+  /** Of these names those among the matches, with their rows. Rejects with RegistryFailure. */
+  async readNamed(names: readonly string[]): Promise<readonly CatalogRow[]> {
+    // A call that is still under way, or waits for spare budget, is joined, and waits no longer than any other one.
+    return (names === this.#ahead?.names ? this.#ahead.rows : null) ?? (await this.reader.readNamed(names));
   }
 
   /** A promise where the registry has to be asked first; it rejects with RegistryFailure when that does not answer. */
@@ -217,5 +248,22 @@ export class Participant {
     const { list, deadlineMs } = this.#setting;
     const options = { record: this.record, firstSize };
     return new ListReader(this.registry.source, list, windowSize, this.traits, deadlineMs, options);
+  }
+}
+
+/** A question that was asked before its answer was needed. */
+class NamesAhead {
+  readonly names: readonly string[];
+  /** null: they are not there, or not yet. */
+  rows: readonly CatalogRow[] | null = null;
+
+  constructor(names: readonly string[], answer: Promise<readonly CatalogRow[]>) {
+    this.names = names;
+    answer.then(
+      (rows) => {
+        this.rows = rows;
+      },
+      () => undefined, // Where it is needed it is asked again, and its failure met.
+    );
   }
 }

@@ -5,6 +5,7 @@
  */
 import type { TemplateOrder } from '../domain/search.ts';
 import type { VisibleRegistry } from './answers.ts';
+import { QuestionHabits } from './question-habits.ts';
 import { RecentShare } from './recent-share.ts';
 
 /** Sets of registries in an order that are remembered. */
@@ -14,6 +15,8 @@ const MAX_KEPT = 500;
 export class PageHabits {
   /** Registries had to be asked about names, of which longer first windows would have told. */
   readonly wantsLongerWindows = new RecentShare();
+  /** Names that registries had to be asked about. */
+  readonly questions = new QuestionHabits();
   readonly #filled = new Map<string, RecentShare>();
 
   /** Takes note of whether a page has used up the first window of a registry. */

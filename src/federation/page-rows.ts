@@ -95,6 +95,8 @@ export class PageRows {
       catalog: shared.catalog,
       wholeNames: () => this.wholeList(participant),
       readNames: () => read.names(),
+      namesAhead: participant.namesAhead,
+      readNamed: (names) => participant.readNamed(names),
       accepts: (row) => this.#isShown(row, registryName),
       drainNames: async () => {
         const { reader } = participant;

@@ -20,6 +20,8 @@ export interface MadePage {
   readonly rows: PageRows;
   /** Registries had to be asked about names, of which longer first windows would have told. */
   readonly wantsLongerWindows: boolean;
+  /** By registry the names that it had to be asked about. */
+  readonly neededAnswers: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 interface AnswerParts extends MadePage {

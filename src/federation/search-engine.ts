@@ -208,7 +208,10 @@ export class SearchEngine {
     if (page.cursor !== null) this.#readAhead?.plan(made.streams, made.merged.entries);
     else if (isUsualPage(page)) {
       noteFirstPage(participants, made);
-      if (collapse) habits.wantsLongerWindows.note(made.wantsLongerWindows);
+      if (collapse) {
+        habits.wantsLongerWindows.note(made.wantsLongerWindows);
+        habits.questions.note(made.neededAnswers);
+      }
     }
     this.#noteCounts(participants, list);
     const cursors = new PageCursors({

@@ -102,6 +102,30 @@ describe("a registry's rate limit", () => {
     await Promise.all(background);
     expect(faulty.registry.arrivalsAt()).toHaveLength(4);
   });
+
+  it(
+    'lets it go at once, whatever is kept for users, and however much other background work waits before it',
+    CLOCK_BOUND,
+    async () => {
+      // Background work may touch six of the eight tokens; the next one for it is there in a second.
+      const rateLimit = { requestsPerSecond: 1, burst: 8, concurrent: 100, maxQueue: 100 };
+      await using faulty = await openFaultySource({}, { ...CONFIG, rateLimit });
+      const offsetsSeen = () => faulty.registry.arrivalsAt().map((arrival) => Number(arrival.query.get('offset')));
+      await Promise.all([0, 1, 2, 3, 4, 5].map((offset) => faulty.search({ offset, background: true })));
+      const deadlineMs = performance.now() + 30_000;
+      const waiting = Array.from({ length: 12 }, (_, offset) =>
+        faulty.search({ offset: offset + 100, background: true, deadlineMs }),
+      );
+      const ended = Promise.allSettled(waiting);
+      // The last but for one waits in the room, behind those at the gate; the first one stands there.
+      await Promise.all([faulty.search({ offset: 110 }), faulty.search({ offset: 100 })]);
+      expect(offsetsSeen().slice(0, 6)).toEqual([0, 1, 2, 3, 4, 5]);
+      expect(offsetsSeen().slice(6, 8).sort()).toEqual([100, 110]);
+      await faulty.opened.close();
+      const outcomes = (await ended).map(({ status }) => status);
+      expect(outcomes.filter((status) => status === 'fulfilled').length).toBe(offsetsSeen().length - 6);
+    },
+  );
 });
 
 describe('a registry that asks for a pause', () => {

@@ -109,6 +109,41 @@ describe.each(Object.entries(BEHAVIOURS))('a collapsed search, with registries t
   });
 });
 
+const QUERIES = [
+  'special',
+  'specia',
+  'pecial',
+  'a special',
+  'special one',
+  'plain',
+  'plai',
+  'a plain',
+  'plain one',
+  '',
+];
+
+describe.each(Object.entries(BEHAVIOURS))(
+  'first pages of one search after another, with registries that %s',
+  (_name, behaviour) => {
+    it('have each name once, also where what they ask is known beforehand', async () => {
+      for (const seed of [11, 12, 13]) {
+        const sources = makeSources(seed, behaviour);
+        const federation = federate(sources);
+        const queries = behaviour.ignoresFilters ? [''] : QUERIES;
+        for (const query of [...queries, ...queries, ...queries]) {
+          for (const filter of [{}, { categories: ['ml'] }, { categories: ['bio'] }]) {
+            const search: Search = { field: 'POPULARITY', query, filter, collapse: true };
+            const page = { direction: 'FORWARD', count: 20, cursor: null } as const;
+            const result = await federation.viewFor(ANYONE).search(requestOf(search, page));
+            expect(namesOf(result)).toEqual(collapseInOnePlace(sources, search).slice(0, 20));
+          }
+        }
+        await federation.close();
+      }
+    });
+  },
+);
+
 describe('collapse', () => {
   it('does not cross namespaces', async () => {
     const sources = makeSources(5, WELL_BEHAVED, ['a', 'b', 'a']);

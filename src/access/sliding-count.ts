@@ -1,6 +1,7 @@
 /**
  * Counts over the last minute, in two numbers: what was counted in this minute of the clock, and in the one before, which
  * counts for the share of it that is less than a minute ago. Off by what an uneven minute makes of that share, and no more.
+ * Whole numbers throughout, a count in milliseconds of the window: with fractions a wait that was told may prove too short.
  */
 const WINDOW_MS = 60_000;
 
@@ -16,8 +17,7 @@ export class SlidingCount {
 
   /** Counts, where that stays within the limit, and gives 0; otherwise after how many milliseconds it would. */
   tryAdd(amount: number, nowMs: number): number {
-    const used = this.#used(nowMs);
-    if (used + amount <= this.limit) {
+    if (this.#usedMs(nowMs) <= (this.limit - amount) * WINDOW_MS) {
       this.#current += amount;
       return 0;
     }
@@ -32,7 +32,7 @@ export class SlidingCount {
 
   /** A whole number, not below 0. */
   remaining(nowMs: number): number {
-    return Math.max(0, Math.floor(this.limit - this.#used(nowMs)));
+    return Math.max(0, Math.floor(this.limit - this.#usedMs(nowMs) / WINDOW_MS));
   }
 
   /** When all that is counted by now has left the window, at the latest: milliseconds since the epoch. */
@@ -48,10 +48,10 @@ export class SlidingCount {
     return this.#current === 0 && this.#previous === 0;
   }
 
-  #used(nowMs: number): number {
+  /** What counts, times the window. */
+  #usedMs(nowMs: number): number {
     this.#roll(nowMs);
-    if (this.#previous === 0) return this.#current;
-    return this.#current + this.#previous * (1 - (nowMs % WINDOW_MS) / WINDOW_MS);
+    return this.#current * WINDOW_MS + this.#previous * (WINDOW_MS - (nowMs % WINDOW_MS));
   }
 
   #roll(nowMs: number): void {
@@ -68,13 +68,16 @@ export class SlidingCount {
     this.#minute = minute;
   }
 
-  /** The share of a minute that has to pass until what was counted has shrunk enough. */
+  /** How long until what was counted in the minute before has shrunk enough; or what was in this one, in the next. */
   #waitMs(amount: number, nowMs: number): number {
     const passedMs = nowMs % WINDOW_MS;
     const room = this.limit - amount;
-    if (this.#current <= room)
-      return Math.ceil((1 - (room - this.#current) / this.#previous) * WINDOW_MS - passedMs) || 1;
-    const share = Math.max(0, 1 - Math.max(0, room) / this.#current);
-    return Math.max(1, Math.ceil(WINDOW_MS - passedMs + share * WINDOW_MS));
+    if (this.#current <= room) return Math.max(1, shrinkMs(this.#previous, room - this.#current) - passedMs);
+    return WINDOW_MS - passedMs + shrinkMs(this.#current, Math.max(0, room));
   }
+}
+
+/** How far into the next minute a count has shrunk to what there is room for. */
+function shrinkMs(count: number, room: number): number {
+  return WINDOW_MS - Math.min(WINDOW_MS, Math.floor((room * WINDOW_MS) / count));
 }

@@ -28,6 +28,18 @@ describe('a count over the last minute', () => {
     expect(count.remaining(T0 + 2 * MINUTE_MS)).toBe(100);
   });
 
+  it('lets through at the very time that it has told', () => {
+    for (let limit = 1; limit <= 60; limit += 1) {
+      for (let amount = 1; amount <= limit; amount += 1) {
+        const count = new SlidingCount(limit);
+        count.add(limit, T0);
+        const waitMs = count.tryAdd(amount, T0);
+        expect(count.tryAdd(amount, T0 + waitMs - 1)).toBe(1);
+        expect(count.tryAdd(amount, T0 + waitMs)).toBe(0);
+      }
+    }
+  });
+
   it('keeps its limit in every minute of an even stream, and what it says of the wait is true', async () => {
     const steps = fc.array(fc.record({ passMs: fc.nat(20_000), amount: fc.integer({ min: 1, max: 7 }) }), {
       maxLength: 200,

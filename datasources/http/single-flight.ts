@@ -15,11 +15,13 @@ interface Caller {
 
 /**
  * One call to a registry that is under way, and all who wait for it (contract 5.10). Nobody owns it: it goes on when the one
- * who began it leaves, and its latest deadline is that of all who joined. Each waits to a deadline of its own.
+ * who began it leaves, and its latest deadline is that of all who joined. Each waits to a deadline of its own. Once it has
+ * landed it holds nothing any more: a map that has lived for long leaves copies of itself behind as flights come and go, which
+ * hold these until the whole heap is collected.
  */
 export class Flight {
   readonly key: string;
-  readonly request: UpstreamRequest;
+  #request: UpstreamRequest | null;
   /**
    * On the clock of `Date.now()`. Whoever wants nothing from before the next millisecond is served by a call that begins in
    * this one: it was begun for that, and all who want the same share it.
@@ -29,13 +31,19 @@ export class Flight {
   readonly startedMs = performance.now();
   /** The cache's epoch when it began. */
   readonly epoch: number;
-  readonly #waiting: Waiting[] = [];
+  #waiting: Waiting[] = [];
 
   constructor(key: string, request: UpstreamRequest, epoch: number) {
     this.key = key;
-    this.request = request;
+    this.#request = request;
     this.epoch = epoch;
     this.startedAtMs = Math.max(Date.now(), request.notBeforeMs);
+  }
+
+  /** What is asked. Throws once it has landed. */
+  get request(): UpstreamRequest {
+    if (this.#request === null) throw new RangeError('what a flight asks for must be read before it lands');
+    return this.#request;
   }
 
   get hasCallers(): boolean {
@@ -56,11 +64,18 @@ export class Flight {
   }
 
   answer(response: UpstreamResponse): void {
-    for (const waiting of this.#waiting) waiting.end()?.answer(response);
+    for (const waiting of this.#land()) waiting.end()?.answer(response);
   }
 
   fail(failure: unknown): void {
-    for (const waiting of this.#waiting) waiting.end()?.fail(failure);
+    for (const waiting of this.#land()) waiting.end()?.fail(failure);
+  }
+
+  #land(): readonly Waiting[] {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#request = null;
+    return waiting;
   }
 }
 

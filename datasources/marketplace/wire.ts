@@ -137,17 +137,22 @@ class WireRow implements CatalogRow {
   }
 }
 
+/**
+ * Facets as text: those of many searches are kept and hardly ever read, and the dozens of small objects of each would be carried
+ * along by every collection of garbage.
+ */
 class WireFacets implements SentFacets {
-  readonly #wire: WireObject;
+  readonly #text: string;
 
   constructor(wire: WireObject) {
-    this.#wire = wire;
+    this.#text = JSON.stringify(wire);
   }
 
   read(): ReadonlyMap<string, readonly FacetValue[]> {
+    const wire = readObject(JSON.parse(this.#text)) ?? {};
     const facets = new Map<string, readonly FacetValue[]>();
     for (const member of FACET_MEMBERS) {
-      if (Array.isArray(this.#wire[member])) facets.set(member, readEach(this.#wire[member], readFacetValue));
+      if (Array.isArray(wire[member])) facets.set(member, readEach(wire[member], readFacetValue));
     }
     return facets;
   }

@@ -2,6 +2,7 @@
  * What was learnt of a registry by checking its answers. A registry says what it sorts, filters and counts; every window
  * shows whether that is so, and what was caught once is not believed again by this process.
  */
+import { LRUCache } from 'lru-cache';
 import type { CacheInvalidation } from '../domain/cache.ts';
 import { mayHold } from '../domain/criteria.ts';
 import type { SentFacets } from '../domain/registry.ts';
@@ -44,7 +45,13 @@ export class RegistryTraits {
   #ignoredOffsetMs = Number.NEGATIVE_INFINITY;
   readonly #orders = new Map<string, { readonly order: ListOrder; readonly notedMs: number }>();
   readonly #tiesInOrder = new Map<string, number>();
-  readonly #facets = new Map<string, { readonly list: FacetedList; readonly facets: SentFacets }>();
+  /**
+   * No map by itself: one that has lived for long leaves copies of itself behind as entries come and go, and each of these holds
+   * all that was in it until the whole heap is collected. This holds the values elsewhere.
+   */
+  readonly #facets = new LRUCache<string, { readonly list: FacetedList; readonly facets: SentFacets }>({
+    max: MAX_KEPT_FACETS,
+  });
   #changedAtMs = 0;
 
   /** Rows that it gives at most, however many are asked for; null: not seen yet, or so long ago that it is tried again. */
@@ -86,16 +93,11 @@ export class RegistryTraits {
    */
   noteFacets(list: FacetedList, facets: SentFacets, fetchedAtMs: number): void {
     if (fetchedAtMs < this.#changedAtMs) return;
-    const listKey = keyOfList(list);
-    this.#facets.delete(listKey);
-    this.#facets.set(listKey, { list, facets });
-    if (this.#facets.size <= MAX_KEPT_FACETS) return;
-    const [oldest] = this.#facets.keys();
-    if (oldest !== undefined) this.#facets.delete(oldest);
+    this.#facets.set(keyOfList(list), { list, facets });
   }
 
   facetsOf(list: FacetedList): SentFacets | null {
-    return this.#facets.get(keyOfList(list))?.facets ?? null;
+    return this.#facets.peek(keyOfList(list))?.facets ?? null;
   }
 
   /** Forgets the facets of the lists that may hold what an invalidation is about. */

@@ -24,7 +24,8 @@ export interface Used<T> {
 
 interface Counter<T> {
   readonly key: string;
-  readonly item: T;
+  /** null once another has its place: copies of the map that it leaves behind as counters come and go must hold no items alive. */
+  item: T | null;
   /** In weights as of the beginning of the scale. */
   weight: number;
   /** How much of it may be another's, whose place it took. */
@@ -70,7 +71,7 @@ export class TopUsed<T> {
   list(limit: number): readonly Used<T>[] {
     const now = this.#weightOfNow();
     return [...this.#counters.values()]
-      .map(({ key, item, weight, error }) => ({ key, item, count: (weight - error) / now }))
+      .flatMap(({ key, item, weight, error }) => (item === null ? [] : [{ key, item, count: (weight - error) / now }]))
       .filter(({ count }) => count > LEAST_COUNT)
       .sort((left, right) => right.count - left.count)
       .slice(0, limit);
@@ -85,6 +86,7 @@ export class TopUsed<T> {
         if (least === null || counter.weight < least.weight) least = counter;
       if (least !== null) {
         error = least.weight;
+        least.item = null;
         this.#counters.delete(least.key);
       }
     }

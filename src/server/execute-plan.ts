@@ -79,7 +79,7 @@ function executeFields(
   source: unknown,
   parentPath: Path | undefined,
 ): Answered | Promise<Answered> {
-  const answered: Answered = { ...blank };
+  const answered: Answered = Object.assign({}, blank);
   let waits = false;
   try {
     for (const field of fields) {

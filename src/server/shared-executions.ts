@@ -29,7 +29,8 @@ export interface Keeping {
 
 interface Flight {
   readonly epoch: number;
-  readonly execution: Promise<Executed>;
+  /** null once it is there: copies of the map that it leaves behind as flights come and go must hold no answers alive. */
+  execution: Promise<Executed> | null;
   /** It was asked for more than once: its answer is worth keeping. */
   isWanted: boolean;
 }
@@ -49,15 +50,18 @@ export class SharedExecutions {
   async run(keeping: Keeping, execute: () => Promise<Executed>): Promise<Executed> {
     const { key } = keeping;
     const running = this.#running.get(key);
-    if (running !== undefined && running.epoch === this.#store.epoch) return this.#join(running, execute);
+    if (running?.execution && running.epoch === this.#store.epoch)
+      return this.#join(running, running.execution, execute);
     const isWanted = this.#store.noteSighting(key);
-    const flight: Flight = { epoch: this.#store.epoch, execution: execute(), isWanted };
+    const execution = execute();
+    const flight: Flight = { epoch: this.#store.epoch, execution, isWanted };
     this.#running.set(key, flight);
     try {
-      const executed = await flight.execution;
+      const executed = await execution;
       if (flight.isWanted) this.#keep(executed, keeping);
       return executed;
     } finally {
+      flight.execution = null;
       if (this.#running.get(key) === flight) this.#running.delete(key);
     }
   }
@@ -71,10 +75,10 @@ export class SharedExecutions {
     return latestMs > nowMs ? latestMs : 0;
   }
 
-  async #join(running: Flight, execute: () => Promise<Executed>): Promise<Executed> {
+  async #join(running: Flight, execution: Promise<Executed>, execute: () => Promise<Executed>): Promise<Executed> {
     const startedMs = performance.now();
     running.isWanted = true;
-    const executed = await running.execution.catch(() => null);
+    const executed = await execution.catch(() => null);
     if (executed === null || !executed.record.isWhole) return execute();
     executed.record.countAgain(performance.now() - startedMs);
     return executed;

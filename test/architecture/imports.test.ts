@@ -17,7 +17,7 @@ const AREAS: readonly { readonly area: string; readonly promise: string; readonl
   {
     area: 'src/federation/',
     promise: 'imports the domain and libraries that only compute: no HTTP, no GraphQL, no disk',
-    may: ['src/domain/', 'node:crypto', 'dataloader', 'fastest-levenshtein', 'semver'],
+    may: ['src/domain/', 'node:crypto', 'dataloader', 'fastest-levenshtein', 'lru-cache', 'semver'],
   },
   {
     area: 'resolvers/',

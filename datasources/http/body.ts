@@ -52,13 +52,17 @@ async function inflateBody(registryName: string, encoding: string, answer: RawAn
   throw protocolFailure(registryName, 'the body has an unknown encoding', answer.statusCode);
 }
 
+const JSON_TYPE = 'application/json';
+
 function toReceivedBody(answer: RawAnswer, bytes: Buffer): ReceivedBody {
   const { headers } = answer;
-  const [mediaType = ''] = (headers['content-type'] ?? '').split(';', 1);
+  const [contentType = ''] = (headers['content-type'] ?? '').split(';', 1);
+  const mediaType = contentType.trim().toLowerCase();
   const reprDigest = headers['repr-digest'];
   return {
     bytes,
-    mediaType: mediaType.trim().toLowerCase(),
+    // One text for nearly all: it is kept with the answer.
+    mediaType: mediaType === JSON_TYPE ? JSON_TYPE : mediaType,
     etag: headers.etag ?? null,
     reprDigest: typeof reprDigest === 'string' ? reprDigest : null,
   };

@@ -12,7 +12,7 @@ import { inspectOrder } from './list-order.ts';
 import { ListReader } from './list-reader.ts';
 import type { ComparePositions } from './order.ts';
 import type { PageHabits } from './page-habits.ts';
-import { createRecord, type ReadingRecord } from './reading-record.ts';
+import { addToRecord, createRecord, type ReadingRecord } from './reading-record.ts';
 import type { CompiledQuery } from './relevance.ts';
 import { RelevanceStream } from './relevance-stream.ts';
 import type { ListQuery } from './span-reader.ts';
@@ -136,15 +136,18 @@ export class Participant {
     const asked = { query: list.query, criteria: list.criteria, field, direction, offset: 0 };
     const isWindowKept = source.peekRows({ ...asked, limit: this.reader.firstSize }) > 0;
     if (isWindowKept && source.peekRows({ ...asked, limit: names.length, names }) === 0) return;
-    const options = { record: this.record, background: true };
-    const reader = new ListReader(source, list, search.window, this.traits, deadlineMs, options);
-    this.#ahead = new NamesAhead(names, reader.readNamed(names));
+    const record = createRecord();
+    const reader = new ListReader(source, list, search.window, this.traits, deadlineMs, { record, background: true });
+    this.#ahead = new NamesAhead(names, reader.readNamed(names), record);
   }
 
   /** Of these names those among the matches, with their rows. Rejects with RegistryFailure. */
   async readNamed(names: readonly string[]): Promise<readonly CatalogRow[]> {
+    const ahead = names === this.#ahead?.names ? this.#ahead : null;
     // A call that is still under way, or waits for spare budget, is joined, and waits no longer than any other one.
-    return (names === this.#ahead?.names ? this.#ahead.rows : null) ?? (await this.reader.readNamed(names));
+    if (ahead === null || ahead.rows === null) return await this.reader.readNamed(names);
+    addToRecord(this.record, ahead.record);
+    return ahead.rows;
   }
 
   /** A promise where the registry has to be asked first; it rejects with RegistryFailure when that does not answer. */
@@ -256,9 +259,12 @@ class NamesAhead {
   readonly names: readonly string[];
   /** null: they are not there, or not yet. */
   rows: readonly CatalogRow[] | null = null;
+  /** What nobody needed is no part of a report. */
+  readonly record: ReadingRecord;
 
-  constructor(names: readonly string[], answer: Promise<readonly CatalogRow[]>) {
+  constructor(names: readonly string[], answer: Promise<readonly CatalogRow[]>, record: ReadingRecord) {
     this.names = names;
+    this.record = record;
     answer.then(
       (rows) => {
         this.rows = rows;

@@ -32,6 +32,18 @@ export function createRecord(): ReadingRecord {
   };
 }
 
+/** Adds what was read beside it, and is used after all. */
+export function addToRecord(record: ReadingRecord, beside: ReadingRecord): void {
+  record.rowsRead += beside.rowsRead;
+  record.requests += beside.requests;
+  record.malformed += beside.malformed;
+  record.cache = worseOutcome(record.cache, beside.cache);
+  record.oldestFetchMs = Math.min(record.oldestFetchMs ?? Infinity, beside.oldestFetchMs ?? Infinity);
+  record.freshUntilMs = Math.min(record.freshUntilMs, beside.freshUntilMs);
+  record.tookMs = Math.max(record.tookMs, beside.tookMs);
+  record.staleBecause ??= beside.staleBecause;
+}
+
 const OUTCOME_RANK: Record<CacheOutcome, number> = { BYPASS: 0, HIT: 1, MISS: 2, STALE: 3 };
 
 /** The outcome that says more of what an answer has cost: STALE before MISS before HIT. */

@@ -48,6 +48,8 @@ describe('the questions that pages come to', () => {
 class HeldSource extends CatalogSource {
   readonly begun: { readonly isQuestion: boolean; readonly isBackground: boolean }[] = [];
   failsQuestions = false;
+  /** Questions are answered out of what was kept, since the registry has failed. */
+  hasOldAnswers = false;
   #held: Promise<void> = Promise.resolve();
   #release = () => {};
 
@@ -66,7 +68,9 @@ class HeldSource extends CatalogSource {
     if (options.purpose === undefined) this.begun.push({ isQuestion, isBackground: options.background ?? false });
     await this.#held;
     if (isQuestion && this.failsQuestions) throw new RegistryFailure('SERVER', this.info.name);
-    return await super.searchRows(request, options);
+    const answer = await super.searchRows(request, options);
+    if (!isQuestion || !this.hasOldAnswers) return answer;
+    return { ...answer, cache: 'STALE', staleBecause: new RegistryFailure('SERVER', this.info.name) };
   }
 }
 
@@ -140,6 +144,17 @@ describe('a question that pages come to again and again', () => {
     const names = namesOf(await search('row generated'));
     expect(names.slice(0, 3).map((name) => name.split('/')[0])).toEqual(['second', 'second', 'second']);
     expect(showsShared(names)).toBe(true);
+  });
+
+  it('is part of the report where its answer was needed, and not where it was not', async () => {
+    const { first, second, searchOften, search } = federateSharing();
+    await searchOften(10, 1);
+    first.hasOldAnswers = true;
+    expect((await search('row generated')).reports.map(({ outcome }) => outcome)).toEqual(['STALE', 'OK']);
+    second.catalog.remove(...SHARED.map(({ name }) => name));
+    first.begun.length = 0;
+    expect((await search('row row generated')).reports.map(({ outcome }) => outcome)).toEqual(['OK', 'OK']);
+    expect(first.begun).toContainEqual(QUESTION_AHEAD);
   });
 
   it('is not asked again by pages whose windows and answers are there', async () => {

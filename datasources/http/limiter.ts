@@ -121,10 +121,7 @@ export class Limiter {
 
   /** A place at the gate, taken once however often it is stood there. */
   #reservePlace(request: UpstreamRequest): { readonly admitted: Promise<boolean>; stand(): Promise<boolean> } {
-    let admit: (admitted: boolean) => void = () => undefined;
-    const admitted = new Promise<boolean>((resolve) => {
-      admit = resolve;
-    });
+    const { promise: admitted, resolve: admit } = Promise.withResolvers<boolean>();
     let isStanding = false;
     const stand = () => {
       if (!isStanding) {

